@@ -1,0 +1,1 @@
+"""The sweep file: its schema, reading it with line numbers, overrides, its JSON Schema."""

@@ -1,0 +1,90 @@
+"""What one entry of `space` may be: a fixed value, a list of choices, or a range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+T = TypeVar("T")
+Scalar = str | int | float | bool
+
+
+class Strict(BaseModel):
+    """The base of every part of the sweep file: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Conditional(Strict):
+    when: dict[str, Scalar | list[Scalar]] | None = None
+    """Only sampled where these other parameters have (one of) these values."""
+
+
+class Choices(Conditional, Generic[T]):
+    """One of a list of values. A single value is a parameter that is not searched."""
+
+    # Reading attribute docstrings needs the source of the class, which `Choices[int]` lacks.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+    choices: list[T] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_shorthand(cls, value: Any) -> Any:
+        """Let `16`, and `[16, 32]`, stand for `{choices: [16]}` and `{choices: [16, 32]}`."""
+        if isinstance(value, list):
+            return {"choices": value}
+        if isinstance(value, BaseModel) or (isinstance(value, dict) and "name" not in value):
+            return value
+        return {"choices": [value]}
+
+
+class Range(Conditional):
+    log: bool = False
+    """Sample the logarithm uniformly."""
+
+    @model_validator(mode="after")
+    def _low_is_below_high(self) -> Range:
+        low, high = getattr(self, "low", 0), getattr(self, "high", 1)
+        if low >= high:
+            raise ValueError(f"low must be below high (low {low}, high {high})")
+        if self.log and low <= 0:
+            raise ValueError(f"a logarithmic range must start above 0 (low {low})")
+        return self
+
+
+class IntRange(Range):
+    """Whole numbers from `low` to `high`, both included."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    step: int = Field(default=1, ge=1)
+
+
+class FloatRange(Range):
+    """Numbers from `low` to `high`."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+
+
+def one_of(*values: Any, when: dict[str, Any] | None = None) -> Any:
+    """A default for a parameter: the choices, and where it is sampled at all."""
+    return {"choices": list(values), "when": when}
+
+
+def _kind(value: Any) -> str:
+    is_range = isinstance(value, Range) or (isinstance(value, dict) and "choices" not in value)
+    return "range" if is_range else "choices"
+
+
+CHOICES, RANGE = Tag("choices"), Tag("range")
+IntParameter = Annotated[
+    Annotated[Choices[int], CHOICES] | Annotated[IntRange, RANGE], Discriminator(_kind)
+]
+FloatParameter = Annotated[
+    Annotated[Choices[float], CHOICES] | Annotated[FloatRange, RANGE], Discriminator(_kind)
+]

@@ -1,0 +1,205 @@
+"""The sweep file as pydantic models: one class for each of its sections."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tlsearch.config.parameters import Choices, FloatParameter, IntParameter, Strict, one_of
+
+FINE_TUNE = {"strategy": "fine_tune"}
+
+
+class Split(Strict):
+    """Shares of the photos. A split that the source itself names keeps its photos."""
+
+    train: float = Field(default=0.8, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    test: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = 7
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Split:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1 (their sum is {total:g})")
+        return self
+
+
+class Generated(Strict):
+    """How many photos `source: generated:flowers` draws, and how large."""
+
+    photos_per_class: int = Field(default=120, ge=1)
+    size: int = Field(default=128, ge=32, le=512)
+    seed: int = 7
+
+
+class Data(Strict):
+    """The photos."""
+
+    source: str = Field(min_length=1)
+    """A folder, a .tgz or .zip (a path or an address), a .csv manifest, or `generated:flowers`.
+    A relative path in a sweep file starts at the file's folder."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    """What the archive's SHA-256 must be."""
+    split: Split = Split()
+    max_unreadable: float = Field(default=0.01, ge=0, le=1)
+    """The share of photos that may be unreadable; above it the sweep refuses to start."""
+    views: int = Field(default=4, ge=1)
+    """How many augmented renditions of each training photo a frozen prefix is computed for."""
+    generated: Generated = Generated()
+
+
+class Objective(Strict):
+    """What the sweep looks for, always on the validation split."""
+
+    metric: Literal["val_accuracy", "val_loss"] = "val_accuracy"
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @model_validator(mode="after")
+    def _direction_fits(self) -> Objective:
+        wanted = "minimize" if self.metric == "val_loss" else "maximize"
+        if self.direction != wanted:
+            raise ValueError(f"{self.metric} is to {wanted} (received {self.direction})")
+        return self
+
+
+class Budget(Strict):
+    """When the search ends: whichever is spent first."""
+
+    trials: int = Field(default=20, ge=1)
+    hours: float | None = Field(default=None, gt=0)
+
+
+class Search(Strict):
+    """How the next trial is proposed, and when one is given up early."""
+
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["hyperband", "median", "none"] = "hyperband"
+    seed: int = Field(default=0, ge=0)
+    storage: str | None = None
+    """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
+
+
+class BackboneChoice(Strict):
+    """A backbone by name, or a `.keras` file, or `kerashub:PRESET`."""
+
+    name: str
+    alpha: float | None = Field(default=None, gt=0)
+    """The width multiplier, for MobileNet and MobileNetV2."""
+    weights: str = "imagenet"
+    """`imagenet`, or a `.weights.h5` or `.h5` file."""
+
+    @property
+    def label(self) -> str:
+        """How Optuna, MLflow and tables show it."""
+        extras = [f"alpha={self.alpha:g}"] if self.alpha is not None else []
+        extras += [f"weights={self.weights}"] if self.weights != "imagenet" else []
+        return f"{self.name}({', '.join(extras)})" if extras else self.name
+
+
+def _backbone(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Backbone = Annotated[BackboneChoice, BeforeValidator(_backbone)]
+StrategyName = Literal["feature_extraction", "fine_tune", "from_scratch"]
+
+
+class Space(Strict):
+    """What is searched. Each entry is a value, a list of choices, or a range."""
+
+    backbone: Choices[Backbone]
+    image_size: Choices[int | None] = Field(default=one_of(None), validate_default=True)
+    """Pixels a side; null is the size the backbone was trained at."""
+    strategy: Choices[StrategyName] = Field(
+        default=one_of("feature_extraction"), validate_default=True
+    )
+    unfreeze: IntParameter = Field(default=one_of(1, when=FINE_TUNE), validate_default=True)
+    """How many blocks learn too, counted from the top."""
+    head_learning_rate: FloatParameter = Field(default=one_of(1e-3), validate_default=True)
+    """For what starts from random: the head, or with `from_scratch` everything."""
+    learning_rate: FloatParameter = Field(
+        default=one_of(1e-4, when=FINE_TUNE), validate_default=True
+    )
+    """For the unfrozen blocks."""
+    augment: Choices[Literal["none", "light", "strong"]] = Field(
+        default=one_of("none"), validate_default=True
+    )
+    pooling: Choices[Literal["avg", "max"]] = Field(default=one_of("avg"), validate_default=True)
+    hidden_units: IntParameter = Field(default=one_of(0), validate_default=True)
+    """Width of a hidden layer in the head; 0 is none."""
+    dropout: FloatParameter = Field(default=one_of(0.2), validate_default=True)
+
+
+class EarlyStopping(Strict):
+    patience: int = Field(default=4, ge=1)
+    """Epochs without a better objective after which a trial ends."""
+
+
+class Train(Strict):
+    """What every trial has in common."""
+
+    epochs: int = Field(default=20, ge=1)
+    """In total; with `fine_tune`, the first `head_epochs` of them train the head alone."""
+    head_epochs: int = Field(default=3, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """auto: mixed_bfloat16 on a GPU that has it, float32 elsewhere."""
+    batch_norm: Literal["frozen", "train"] = "frozen"
+    """Whether batch normalisation in unfrozen blocks stays in inference mode."""
+    output: Literal["softmax", "sigmoid"] = "softmax"
+    """`sigmoid` is one output for two classes."""
+
+
+class Execution(Strict):
+    """Where trials run."""
+
+    backend: Literal["local"] = "local"
+    workers: int | Literal["auto"] = "auto"
+    """auto: one for each GPU, one on a machine without."""
+
+
+class OnFailure(Strict):
+    max_attempts: int = Field(default=3, ge=1)
+    """How often a trial is started whose worker process dies."""
+    max_consecutive: int = Field(default=5, ge=1)
+    """The sweep stops after so many failed trials in a row."""
+
+
+class Export(Strict):
+    """What happens to the champion."""
+
+    register_as: str | None = Field(default=None, alias="register")
+    """The name in the model registry; null does not register."""
+    tolerance: float = Field(default=1e-3, gt=0)
+    """The largest difference of a probability between Keras and ONNX that is let through."""
+
+
+class Tracking(Strict):
+    """Where runs are logged."""
+
+    uri: str | None = None
+    """An MLflow server or database; default: SQLite under TLSEARCH_HOME."""
+    experiment: str | None = None
+    """Default: the sweep's name."""
+
+
+class Sweep(Strict):
+    """One sweep file: what to search, on which data, with which budget."""
+
+    version: Literal[1]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    data: Data
+    objective: Objective = Objective()
+    budget: Budget = Budget()
+    search: Search = Search()
+    space: Space
+    train: Train = Train()
+    execution: Execution = Execution()
+    on_failure: OnFailure = OnFailure()
+    export: Export = Export()
+    tracking: Tracking = Tracking()
