@@ -1,0 +1,1 @@
+"""How jobs run: worker processes behind one interface, and the events they send."""

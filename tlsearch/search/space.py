@@ -1,0 +1,72 @@
+"""From the sweep file's space to the configuration of one Optuna trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tlsearch.config.configuration import Configuration
+from tlsearch.config.parameters import Choices, FloatRange, IntRange
+from tlsearch.config.schema import BackboneChoice, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+Parameter = Choices[Any] | IntRange | FloatRange
+
+
+def sample(space: Space, trial: optuna.Trial) -> Configuration:
+    """Ask Optuna for every parameter that applies, those that others depend on first.
+
+    A parameter with one choice is not searched, so Optuna never sees it. Calling this again
+    for a trial that already has its parameters gives the same configuration.
+    """
+    values: dict[str, Any] = {}
+    for name, parameter in ordered(space):
+        if _applies(parameter, values):
+            values[name] = _suggest(name, parameter, trial)
+    return Configuration(**values)
+
+
+def ordered(space: Space) -> Iterator[tuple[str, Parameter]]:
+    """The parameters of the space so that each comes after those its `when` names."""
+    waiting: dict[str, Parameter] = {name: getattr(space, name) for name in Space.model_fields}
+    while waiting:
+        ready = [name for name, p in waiting.items() if not (p.when or {}).keys() & waiting.keys()]
+        for name in ready:
+            yield name, waiting.pop(name)
+
+
+def searched(space: Space) -> list[str]:
+    """The names of the parameters that have more than one value."""
+    return [
+        name
+        for name, parameter in ordered(space)
+        if not isinstance(parameter, Choices) or len(parameter.choices) > 1
+    ]
+
+
+def _applies(parameter: Parameter, values: dict[str, Any]) -> bool:
+    for name, allowed in (parameter.when or {}).items():
+        wanted = allowed if isinstance(allowed, list) else [allowed]
+        if name not in values or _plain(values[name]) not in wanted:
+            return False
+    return True
+
+
+def _suggest(name: str, parameter: Parameter, trial: optuna.Trial) -> Any:
+    if isinstance(parameter, IntRange):
+        return trial.suggest_int(
+            name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
+        )
+    if isinstance(parameter, FloatRange):
+        return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+    choices = {_plain(choice): choice for choice in parameter.choices}
+    if len(choices) == 1:
+        return parameter.choices[0]
+    return choices[trial.suggest_categorical(name, list(choices))]
+
+
+def _plain(value: Any) -> Any:
+    """What Optuna can store: a backbone by its label, anything else as it is."""
+    return value.label if isinstance(value, BackboneChoice) else value

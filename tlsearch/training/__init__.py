@@ -1,0 +1,1 @@
+"""A trial's training: the network, its phases, the batches, the fit."""
