@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 T = TypeVar("T")
+I = TypeVar("I", bound=int)  # noqa: E741
+F = TypeVar("F", bound=float)
 Scalar = str | int | float | bool
 
 
 class Strict(BaseModel):
-    """The base of every part of the sweep file: unknown keys are refused, values are frozen."""
+    """The base of every part of the sweep file.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Unknown keys are refused, values are frozen, and a value has the type that YAML 1.2 gives it:
+    `"10"` is no number, `true` is not 1.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 class Conditional(Strict):
@@ -54,21 +66,31 @@ class Range(Conditional):
         return self
 
 
-class IntRange(Range):
+class IntRange(Range, Generic[I]):
     """Whole numbers from `low` to `high`, both included."""
 
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
     type: Literal["int"]
-    low: int
-    high: int
+    low: I
+    high: I
     step: int = Field(default=1, ge=1)
 
+    @model_validator(mode="after")
+    def _steps_are_linear(self) -> IntRange[I]:
+        if self.log and self.step != 1:
+            raise ValueError(f"a logarithmic range has no step (step {self.step})")
+        return self
 
-class FloatRange(Range):
+
+class FloatRange(Range, Generic[F]):
     """Numbers from `low` to `high`."""
 
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
     type: Literal["float"]
-    low: float
-    high: float
+    low: F
+    high: F
 
 
 def one_of(*values: Any, when: dict[str, Any] | None = None) -> Any:
@@ -76,15 +98,15 @@ def one_of(*values: Any, when: dict[str, Any] | None = None) -> Any:
     return {"choices": list(values), "when": when}
 
 
+RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
+
+
 def _kind(value: Any) -> str:
-    is_range = isinstance(value, Range) or (isinstance(value, dict) and "choices" not in value)
-    return "range" if is_range else "choices"
+    """Which of the two is meant; a mapping with neither's keys counts as choices."""
+    if isinstance(value, dict):
+        return "range" if "choices" not in value and value.keys() & RANGE_KEYS else "choices"
+    return "range" if isinstance(value, Range) else "choices"
 
 
 CHOICES, RANGE = Tag("choices"), Tag("range")
-IntParameter = Annotated[
-    Annotated[Choices[int], CHOICES] | Annotated[IntRange, RANGE], Discriminator(_kind)
-]
-FloatParameter = Annotated[
-    Annotated[Choices[float], CHOICES] | Annotated[FloatRange, RANGE], Discriminator(_kind)
-]
+EITHER = Discriminator(_kind)

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tlsearch.config.parameters import Choices, FloatParameter, IntParameter, Strict, one_of
+from tlsearch.config.parameters import (
+    CHOICES,
+    EITHER,
+    RANGE,
+    Choices,
+    FloatRange,
+    IntRange,
+    Strict,
+    one_of,
+)
 
 FINE_TUNE = {"strategy": "fine_tune"}
 
@@ -104,6 +113,19 @@ def _backbone(value: Any) -> Any:
 
 
 Backbone = Annotated[BackboneChoice, BeforeValidator(_backbone)]
+ImageSize = Annotated[int, Field(ge=16, le=2048)]
+Depth = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=0)]
+LearningRate = Annotated[float, Field(gt=0)]
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+Depths = Annotated[Annotated[Choices[Depth], CHOICES] | Annotated[IntRange[Depth], RANGE], EITHER]
+Widths = Annotated[Annotated[Choices[Width], CHOICES] | Annotated[IntRange[Width], RANGE], EITHER]
+LearningRates = Annotated[
+    Annotated[Choices[LearningRate], CHOICES] | Annotated[FloatRange[LearningRate], RANGE], EITHER
+]
+DropoutRates = Annotated[
+    Annotated[Choices[DropoutRate], CHOICES] | Annotated[FloatRange[DropoutRate], RANGE], EITHER
+]
 StrategyName = Literal["feature_extraction", "fine_tune", "from_scratch"]
 
 
@@ -111,16 +133,16 @@ class Space(Strict):
     """What is searched. Each entry is a value, a list of choices, or a range."""
 
     backbone: Choices[Backbone]
-    image_size: Choices[int | None] = Field(default=one_of(None), validate_default=True)
+    image_size: Choices[ImageSize | None] = Field(default=one_of(None), validate_default=True)
     """Pixels a side; null is the size the backbone was trained at."""
     strategy: Choices[StrategyName] = Field(
         default=one_of("feature_extraction"), validate_default=True
     )
-    unfreeze: IntParameter = Field(default=one_of(1, when=FINE_TUNE), validate_default=True)
+    unfreeze: Depths = Field(default=one_of(1, when=FINE_TUNE), validate_default=True)
     """How many blocks learn too, counted from the top."""
-    head_learning_rate: FloatParameter = Field(default=one_of(1e-3), validate_default=True)
+    head_learning_rate: LearningRates = Field(default=one_of(1e-3), validate_default=True)
     """For what starts from random: the head, or with `from_scratch` everything."""
-    learning_rate: FloatParameter = Field(
+    learning_rate: LearningRates = Field(
         default=one_of(1e-4, when=FINE_TUNE), validate_default=True
     )
     """For the unfrozen blocks."""
@@ -128,9 +150,9 @@ class Space(Strict):
         default=one_of("none"), validate_default=True
     )
     pooling: Choices[Literal["avg", "max"]] = Field(default=one_of("avg"), validate_default=True)
-    hidden_units: IntParameter = Field(default=one_of(0), validate_default=True)
+    hidden_units: Widths = Field(default=one_of(0), validate_default=True)
     """Width of a hidden layer in the head; 0 is none."""
-    dropout: FloatParameter = Field(default=one_of(0.2), validate_default=True)
+    dropout: DropoutRates = Field(default=one_of(0.2), validate_default=True)
 
 
 class EarlyStopping(Strict):
@@ -159,7 +181,7 @@ class Execution(Strict):
     """Where trials run."""
 
     backend: Literal["local"] = "local"
-    workers: int | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """auto: one for each GPU, one on a machine without."""
 
 
