@@ -1,0 +1,1 @@
+"""What a trial looks like afterwards: figures, tables and pictures."""
