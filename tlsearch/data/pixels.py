@@ -1,0 +1,236 @@
+"""Decoded photos on disk: written once, mapped into memory by everything that trains.
+
+`pixels.bin` holds the photos one after the other, `index.bin` the SHA-256 of each photo's file
+in the same order, `unreadable.jsonl` those that could not be decoded, with the reason. All three
+only grow. A photo counts once its digest is whole in the index, which is written after its
+pixels have reached the disk: what a killed process leaves beyond that is cut off by the next
+one that writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from tlsearch.data.photo import UnreadablePhoto, read_photo
+from tlsearch.progress import bar
+
+_DIGEST_BYTES = 32
+_CHUNK_BYTES = 32 * 2**20
+Decoded = np.ndarray | str
+"""The pixels of a photo, or why there are none."""
+
+
+class PixelStore:
+    """The photos of one size. Several processes may read and add at the same time.
+
+    Args:
+        folder: of this store alone; it is made when photos are added.
+        size: pixels a side.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.size = size
+        self._rows: dict[bytes, int] = {}
+        self._pixels = np.zeros((0, size, size, 3), np.uint8)
+
+    def add(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        """Decode the photos that are not stored yet, on all cores.
+
+        Memory stays below about 100 MB beyond what the largest photos take while they are
+        decoded. A photo that is unreadable is remembered and not tried again; one whose file
+        could not be read, or changed meanwhile, is tried again the next time.
+
+        Args:
+            photos: files by the SHA-256 of their content, in hex.
+
+        Returns:
+            Why the photos that cannot be used cannot, by digest.
+        """
+        unreadable = self._recall(photos)
+        if self._missing(photos, unreadable):
+            unreadable |= self._add_missing(photos)
+        return unreadable
+
+    def rows(self, digests: Sequence[str]) -> np.ndarray:
+        """Where these photos lie in `pixels`: int64 of shape [len(digests)].
+
+        Raises:
+            KeyError: a photo was not added.
+        """
+        keys = [bytes.fromhex(digest) for digest in digests]
+        if any(key not in self._rows for key in keys):
+            self._reload()
+        return np.fromiter((self._rows[key] for key in keys), np.int64, len(keys))
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """All photos, read-only and mapped from disk: uint8 of shape [rows, size, size, 3].
+
+        It covers the photos that were there when `add` or `rows` last looked.
+        """
+        if len(self._pixels) < len(self._rows):
+            shape = (len(self._rows), self.size, self.size, 3)
+            self._pixels = np.memmap(self._pixel_file, np.uint8, "r", shape=shape)
+        return self._pixels
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.size * self.size * 3
+
+    @property
+    def _pixel_file(self) -> Path:
+        return self.folder / "pixels.bin"
+
+    @property
+    def _index_file(self) -> Path:
+        return self.folder / "index.bin"
+
+    @property
+    def _unreadable_file(self) -> Path:
+        return self.folder / "unreadable.jsonl"
+
+    def _missing(self, photos: Mapping[str, Path], unreadable: Mapping[str, str]) -> list[str]:
+        self._reload()
+        return [
+            digest
+            for digest in photos
+            if digest not in unreadable and bytes.fromhex(digest) not in self._rows
+        ]
+
+    def _add_missing(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        from filelock import FileLock
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / ".lock"):
+            self._cut_torn_tails()
+            # Another process may have added some of them while this one waited.
+            unreadable = self._recall(photos)
+            missing = self._missing(photos, unreadable)
+            failed = self._decode({digest: photos[digest] for digest in missing})
+        self._reload()
+        return unreadable | failed
+
+    def _decode(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        failed: dict[str, str] = {}
+        length = max(1, _CHUNK_BYTES // self._row_bytes)
+        with (
+            bar(f"reading photos at {self.size} px", len(photos)) as advance,
+            ThreadPoolExecutor(_cores()) as threads,
+        ):
+            for chunk in _chunks(list(photos), length):
+                files = [photos[digest] for digest in chunk]
+                results = threads.map(decode_checked, files, chunk, [self.size] * len(chunk))
+                decoded = {}
+                for digest, result in zip(chunk, results, strict=True):
+                    decoded[digest] = result
+                    advance(1)
+                failed |= self._write(decoded)
+        return failed
+
+    def _write(self, decoded: Mapping[str, Decoded | UnreadablePhoto]) -> dict[str, str]:
+        """Append a chunk: first its pixels, then, when these are on the disk, its digests."""
+        photos = {digest: it for digest, it in decoded.items() if isinstance(it, np.ndarray)}
+        lasting = {
+            digest: it.reason for digest, it in decoded.items() if isinstance(it, UnreadablePhoto)
+        }
+        _append(self._pixel_file, (photo.tobytes() for photo in photos.values()))
+        _append(self._index_file, (bytes.fromhex(digest) for digest in photos))
+        _append(self._unreadable_file, (_line(*item) for item in lasting.items()))
+        return lasting | {digest: it for digest, it in decoded.items() if isinstance(it, str)}
+
+    def _recall(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        """The reasons that are remembered for some of these photos."""
+        known = dict(_entry(line) for line in _whole_lines(self._unreadable_file))
+        return {digest: known[digest] for digest in photos if digest in known}
+
+    def _reload(self) -> None:
+        """Read the digests that were added since the last look."""
+        known = len(self._rows)
+        count = min(
+            _size_of(self._index_file) // _DIGEST_BYTES,
+            _size_of(self._pixel_file) // self._row_bytes,
+        )
+        if count <= known:
+            return
+        with self._index_file.open("rb") as file:
+            file.seek(known * _DIGEST_BYTES)
+            added = file.read((count - known) * _DIGEST_BYTES)
+        for row in range(known, count):
+            start = (row - known) * _DIGEST_BYTES
+            self._rows[added[start : start + _DIGEST_BYTES]] = row
+
+    def _cut_torn_tails(self) -> None:
+        count = min(
+            _size_of(self._index_file) // _DIGEST_BYTES,
+            _size_of(self._pixel_file) // self._row_bytes,
+        )
+        _cut(self._index_file, count * _DIGEST_BYTES)
+        _cut(self._pixel_file, count * self._row_bytes)
+        _cut(self._unreadable_file, sum(len(line) for line in _whole_lines(self._unreadable_file)))
+
+
+def decode_checked(file: Path, digest: str, size: int) -> Decoded | UnreadablePhoto:
+    """The pixels; an UnreadablePhoto if these bytes never will be a photo; a str if they may."""
+    try:
+        data = file.read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            return "the file changed while it was being read"
+        return read_photo(data, size)
+    except UnreadablePhoto as error:
+        return error
+    except OSError as error:
+        return error.strerror or str(error)
+    except MemoryError:
+        return "not enough memory to decode it"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _chunks(items: list[str], length: int) -> Iterator[list[str]]:
+    for start in range(0, len(items), length):
+        yield items[start : start + length]
+
+
+def _append(file: Path, parts: Iterable[bytes]) -> None:
+    with file.open("ab") as opened:
+        opened.writelines(parts)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _line(digest: str, reason: str) -> bytes:
+    return json.dumps({"digest": digest, "reason": reason}).encode() + b"\n"
+
+
+def _entry(line: bytes) -> tuple[str, str]:
+    """The digest and the reason; empty for a line that a crash of the machine left as zeros."""
+    try:
+        entry = json.loads(line)
+        return entry["digest"], entry["reason"]
+    except (ValueError, TypeError, KeyError):
+        return "", ""
+
+
+def _whole_lines(file: Path) -> list[bytes]:
+    lines = file.read_bytes().splitlines(keepends=True) if file.is_file() else []
+    return lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0
+
+
+def _cut(file: Path, size: int) -> None:
+    if _size_of(file) > size:
+        os.truncate(file, size)
