@@ -51,6 +51,13 @@ class Choices(Conditional, Generic[T]):
             return value
         return {"choices": [value]}
 
+    @model_validator(mode="after")
+    def _choices_differ(self) -> Choices[T]:
+        for number, choice in enumerate(self.choices):
+            if choice in self.choices[:number]:
+                raise ValueError(f"the choice {choice} is there twice")
+        return self
+
 
 class Range(Conditional):
     log: bool = False

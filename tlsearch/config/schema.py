@@ -225,3 +225,7 @@ class Sweep(Strict):
     on_failure: OnFailure = OnFailure()
     export: Export = Export()
     tracking: Tracking = Tracking()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by value: `Choices[...]` has no name that pickle could find its class by."""
+        return Sweep.model_validate, (self.model_dump(by_alias=True),)

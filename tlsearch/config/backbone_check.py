@@ -1,0 +1,79 @@
+"""Whether the backbones that a space names are in the table, with the alphas it asks for.
+
+Leaves out whether files and weights are there: that is found out when they are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tlsearch.config.document import Document, KeyPath, Mistake
+from tlsearch.config.mistakes import received
+from tlsearch.config.suggestion import nearest, suggest
+
+PRESET = "kerashub:"
+MODEL_FILE = ".keras"
+
+
+def check_backbones(document: Document) -> Iterator[Mistake]:
+    """A mistake for each unknown name, alpha the backbone has not, and odd weights."""
+    for path, choice in backbones(document):
+        keys = choice if isinstance(choice, dict) else {}
+        name = keys.get("name") if keys else choice
+        at_name = (*path, "name") if keys else path
+        if isinstance(name, str):
+            yield from _check_name(document, at_name, name)
+            yield from _check_alpha(document, (*path, "alpha"), name, keys.get("alpha"))
+        yield from _check_weights(document, (*path, "weights"), keys.get("weights"))
+
+
+def backbones(document: Document) -> Iterator[tuple[KeyPath, Any]]:
+    """Each choice of `space.backbone` and its path, however it is written."""
+    path: KeyPath = ("space", "backbone")
+    given = document.find(path)
+    if isinstance(given, dict) and "choices" in given:
+        path, given = (*path, "choices"), given["choices"]
+    if isinstance(given, list):
+        yield from (((*path, number), choice) for number, choice in enumerate(given))
+    elif given is not None:
+        yield path, given
+
+
+def _is_own(name: str) -> bool:
+    return name.endswith(MODEL_FILE) or name.startswith(PRESET)
+
+
+def _check_name(document: Document, path: KeyPath, name: str) -> Iterator[Mistake]:
+    from tlsearch.backbones.table import BACKBONES
+
+    if name in BACKBONES or _is_own(name):
+        return
+    found = nearest(name, BACKBONES)
+    guess = f"did you mean {found}? " if found else ""
+    hint = (
+        f"{guess}`tlsearch backbones` lists them; a file ends in .keras, a preset is kerashub:NAME"
+    )
+    yield Mistake(document.value_spot(path), f"unknown backbone {received(name)}", hint)
+
+
+def _check_alpha(document: Document, path: KeyPath, name: str, alpha: Any) -> Iterator[Mistake]:
+    from tlsearch.backbones.table import BACKBONES
+
+    if not isinstance(alpha, (int, float)) or (name not in BACKBONES and not _is_own(name)):
+        return
+    alphas = () if _is_own(name) else BACKBONES[name].alphas
+    if alpha in alphas:
+        return
+    choices = ", ".join(f"{a:g}" for a in alphas)
+    what = f"{name} has no alpha {alpha:g}" if alphas else f"{name} has no alpha at all"
+    hint = f"its alphas: {choices}" if alphas else "remove the key"
+    yield Mistake(document.value_spot(path), f"{what} {received(alpha)}", hint)
+
+
+def _check_weights(document: Document, path: KeyPath, weights: Any) -> Iterator[Mistake]:
+    if not isinstance(weights, str) or weights == "imagenet" or weights.endswith((".h5", ".keras")):
+        return
+    what = f"weights must be imagenet, or a .weights.h5 or .h5 file {received(weights)}"
+    hint = suggest(weights, ["imagenet"], kind="the published ones")
+    yield Mistake(document.value_spot(path), what, hint)

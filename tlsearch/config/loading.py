@@ -1,0 +1,119 @@
+"""A sweep file, with overrides and the environment over it, as one valid `Sweep`."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from tlsearch.config.backbone_check import check_backbones
+from tlsearch.config.condition_check import check_conditions
+from tlsearch.config.document import Document, Mistake, Spot
+from tlsearch.config.mistakes import explain, received
+from tlsearch.config.overrides import apply_overrides, apply_values
+from tlsearch.config.places import apply_environment, resolve_paths
+from tlsearch.config.schema import Sweep
+from tlsearch.config.suggestion import nearest
+from tlsearch.config.yaml import parse
+from tlsearch.errors import SweepFileError
+
+
+def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Sweep:
+    """Read a sweep file.
+
+    An override wins over the environment (`MLFLOW_TRACKING_URI`), that over the file, the file
+    over the defaults.
+
+    Args:
+        path: the YAML 1.2 file.
+        overrides: `key=value` with dots, the value in YAML; a relative path in it starts here,
+            not at the file's folder.
+        values: the same from Python: `budget={"trials": 3}` or `**{"budget.trials": 3}`.
+
+    Raises:
+        SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
+    """
+    path = Path(path)
+    document = parse(_text(path), Spot.in_file(str(path)))
+    if not isinstance(document.value, dict):
+        raise _error(document.mistakes or [_no_mapping(document)])
+    apply_overrides(document, overrides)
+    apply_values(document, values, after=len(overrides))
+    apply_environment(document)
+    mistakes = [*document.mistakes, *check_backbones(document), *check_conditions(document)]
+    resolve_paths(document, path.absolute().parent)
+    return _validate(document, mistakes)
+
+
+def dump(sweep: Sweep) -> str:
+    """The whole sweep, defaults included, as YAML that loads again to an equal one."""
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(_without_empty_conditions(sweep.model_dump(mode="json", by_alias=True)), stream)
+    return stream.getvalue()
+
+
+def _without_empty_conditions(values: dict[str, Any]) -> dict[str, Any]:
+    for parameter in values["space"].values():
+        if parameter["when"] is None:
+            del parameter["when"]
+    return values
+
+
+def _validate(document: Document, mistakes: list[Mistake]) -> Sweep:
+    try:
+        sweep = Sweep.model_validate(document.value)
+    except ValidationError as error:
+        raise _error([*mistakes, *explain(error, document)]) from None
+    if mistakes:
+        raise _error(mistakes)
+    return sweep
+
+
+def _error(mistakes: list[Mistake]) -> SweepFileError:
+    return SweepFileError([str(mistake) for mistake in sorted(mistakes, key=lambda m: m.spot)])
+
+
+def _no_mapping(document: Document) -> Mistake:
+    what = "a sweep file is a mapping of keys such as name, data and space"
+    if document.value is None:
+        what = f"the file is empty; {what}"
+    hint = "start from sweeps/quickstart.yaml"
+    return Mistake(document.start, f"{what} {received(document.value)}", hint)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        spot = Spot.in_file(str(path), line)
+        what, hint = (
+            f"not UTF-8 text (received byte 0x{error.object[error.start]:02x})",
+            "save as UTF-8",
+        )
+    except OSError as error:
+        spot, hint = Spot.in_file(str(path)), _near(path)
+        what = f"the sweep file cannot be read: {error.strerror}"
+    raise _error([Mistake(spot, what, hint)])
+
+
+def _near(path: Path) -> str:
+    """The files that may have been meant."""
+    folder = path.parent if path.parent.is_dir() else Path("sweeps")
+    files = {file.name: file for pattern in ("*.yaml", "*.yml") for file in folder.glob(pattern)}
+    if path.is_dir():
+        files = {file.name: file for file in path.glob("*.y*ml")}
+    found = nearest(path.name, files)
+    if found:
+        return f"did you mean {files[found]}?"
+    return (
+        f"files there: {', '.join(map(str, sorted(files.values())))}" if files else "check the path"
+    )

@@ -1,0 +1,72 @@
+"""Which folder a relative path in a sweep starts at, and which tracking server is meant."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tlsearch.config.backbone_check import MODEL_FILE, backbones
+from tlsearch.config.document import Document, KeyPath, Spot
+
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+_ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+://|generated:|kerashub:)")
+
+
+def resolve_paths(document: Document, folder: Path) -> None:
+    """Make paths absolute: those of the file from `folder`, an override's from where we are.
+
+    Addresses, `generated:` and `kerashub:` stay as they are.
+    """
+    for path in _paths(document):
+        spot = document.value_spot(path)
+        start = folder if spot.is_file else Path.cwd()
+        _swap(document, path, absolute(document.find(path), start))
+
+
+def absolute(text: str, start: Path) -> str:
+    """`text` as an absolute path; an address as it is."""
+    if _ADDRESS.match(text):
+        return text
+    return str((start / Path(text).expanduser()).resolve())
+
+
+def apply_environment(document: Document) -> None:
+    """`MLFLOW_TRACKING_URI`, if it is set, wins over the file and loses to an override."""
+    address = os.environ.get(TRACKING_VARIABLE)
+    path: KeyPath = ("tracking", "uri")
+    section = document.find(path[:1])
+    given = isinstance(section, dict) and "uri" in section
+    if not address or (given and document.value_spot(path).is_override):
+        return
+    if section is None:
+        document.replace(path[:1], {}, Spot.in_environment(TRACKING_VARIABLE))
+    if section is None or isinstance(section, dict):
+        document.replace(path, address, Spot.in_environment(TRACKING_VARIABLE))
+
+
+def _paths(document: Document) -> Iterator[KeyPath]:
+    source: KeyPath = ("data", "source")
+    if isinstance(document.find(source), str) and document.find(source):
+        yield source
+    for path, choice in backbones(document):
+        yield from _files_of(path, choice)
+
+
+def _files_of(path: KeyPath, choice: Any) -> Iterator[KeyPath]:
+    keys = choice if isinstance(choice, dict) else {}
+    name, weights = keys.get("name", choice), keys.get("weights")
+    if isinstance(name, str) and name.endswith(MODEL_FILE):
+        yield (*path, "name") if keys else path
+    if isinstance(weights, str) and weights.endswith((".h5", MODEL_FILE)):
+        yield (*path, "weights")
+
+
+def _swap(document: Document, path: KeyPath, value: Any) -> None:
+    *parents, last = path
+    node = document.value
+    for step in parents:
+        node = node[step]
+    node[last] = value
