@@ -1,0 +1,119 @@
+"""The registered champion, loaded back the way a user of MLflow loads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from mlflow.utils.file_utils import local_file_uri_to_path
+from onnx import TensorProto, helper, numpy_helper
+
+from tlsearch.errors import BundleError
+from tlsearch.tracking.registry import read_signature
+
+SIZE, CLASSES = 8, 3
+
+
+def make_model(seed=0):
+    """Photos to probabilities: the mean colour through one layer and a softmax."""
+    weights = np.random.default_rng(seed).normal(size=(3, CLASSES)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["wide"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["wide"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"]),
+    ]
+    photos = ["batch", SIZE, SIZE, 3]
+    graph = helper.make_graph(
+        nodes,
+        "flowers",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, photos)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", CLASSES])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    onnx.save(make_model(), folder / "model.onnx")
+    (folder / "bundle.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def trial(tracker):
+    parent = tracker.open_sweep("flowers", "registry", None, {}, {}, None)
+    run_id = tracker.start_trial(parent, 3, {"backbone": "MobileNetV2"}, {})
+    tracker.log_metrics(run_id, {"val_accuracy": 0.9})
+    return run_id
+
+
+def model_id_of(client, name, version):
+    return client.get_model_version(name, version).source.removeprefix("models:/")
+
+
+def test_the_signature_is_the_models():
+    signature = read_signature(make_model())
+    (images,) = signature.inputs.inputs
+    (probabilities,) = signature.outputs.inputs
+    assert (images.type, images.shape) == (np.dtype("uint8"), (-1, SIZE, SIZE, 3))
+    assert (probabilities.type, probabilities.shape) == (np.dtype("float32"), (-1, CLASSES))
+    assert (images.name, probabilities.name) == ("images", "probabilities")
+
+
+def test_the_champion_can_be_loaded_and_asked(tracker, client, trial, bundle, monkeypatch):
+    version = tracker.register(trial, bundle, "flowers", {"tlsearch.sweep": "flowers"})
+    found = client.get_model_version_by_alias("flowers", "champion")
+    assert (str(found.version), found.run_id) == (version, trial)
+    assert found.tags["tlsearch.sweep"] == "flowers"
+
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.store.uri)
+    loaded = mlflow.pyfunc.load_model("models:/flowers@champion")
+    photos = np.random.default_rng(1).integers(0, 255, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    answer = loaded.predict(photos)["probabilities"]
+    assert answer.shape == (2, CLASSES)
+    assert answer.sum(1) == pytest.approx(1, abs=1e-5)
+    assert loaded.metadata.signature == read_signature(make_model())
+
+
+def test_the_bundle_and_the_model_belong_to_the_trial(tracker, client, trial, bundle):
+    version = tracker.register(trial, bundle, "owned", {})
+    files = {file.path for file in client.list_artifacts(trial, "bundle")}
+    assert files == {"bundle/model.onnx", "bundle/bundle.json"}
+    model = client.get_logged_model(model_id_of(client, "owned", version))
+    assert model.status == "READY"
+    assert model.params["backbone"] == "MobileNetV2"
+    assert {metric.key: metric.value for metric in model.metrics} == {"val_accuracy": 0.9}
+
+
+def test_the_same_model_keeps_its_version(tracker, client, trial, bundle):
+    first = tracker.register(trial, bundle, "twice", {})
+    assert tracker.register(trial, bundle, "twice", {}) == first
+    onnx.save(make_model(seed=1), bundle / "model.onnx")
+    second = tracker.register(trial, bundle, "twice", {})
+    assert (first, second) == ("1", "2")
+    assert str(client.get_model_version_by_alias("twice", "champion").version) == "2"
+
+
+def test_the_requirements_are_those_of_the_model_alone(tracker, client, trial, bundle):
+    version = tracker.register(trial, bundle, "required", {})
+    model = client.get_logged_model(model_id_of(client, "required", version))
+    folder = Path(local_file_uri_to_path(model.artifact_location))
+    lines = (folder / "requirements.txt").read_text().split()
+    assert {line.split("==")[0] for line in lines} in (
+        {"mlflow", "numpy", "onnx", "onnxruntime"},
+        {"mlflow", "numpy", "onnx", "onnxruntime-gpu"},
+    )
+    assert (folder / "model.onnx").is_file()
+
+
+def test_a_folder_without_a_model_is_no_bundle(tracker, trial, tmp_path):
+    with pytest.raises(BundleError, match="no model"):
+        tracker.register(trial, tmp_path, "flowers", {})

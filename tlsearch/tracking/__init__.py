@@ -1,0 +1,1 @@
+"""Where runs are logged: the embedded MLflow store or a shared server."""

@@ -1,0 +1,81 @@
+"""The way to an MLflow store: opening it without long waits, and telling its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsearch.errors import TlsearchError
+from tlsearch.tracking.location import TrackingStore, hide_passwords, prepare_environment
+from tlsearch.tracking.tracker import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SQLITE = "sqlite:///"
+
+
+def connect(store: TrackingStore) -> MlflowClient:
+    """A client of the store, which has answered once.
+
+    Takes seconds the first time: MLflow is imported and an absent database is made.
+
+    Raises:
+        TrackingError: the store does not answer, or not in the way MLflow does.
+    """
+    prepare_environment()
+    with translate_errors(store), _alone(store):
+        if not store.is_server:
+            _look_at_database(store.uri)
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=store.uri, registry_uri=store.uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+@contextmanager
+def translate_errors(store: TrackingStore) -> Iterator[None]:
+    """Whatever goes wrong on the way to the store becomes a TrackingError."""
+    try:
+        yield
+    except TlsearchError:
+        raise
+    # A store is MLflow, a database driver, an HTTP client and an object store's library:
+    # their errors have no common root.
+    except Exception as error:
+        raise TrackingError(
+            f"MLflow at {store} failed",
+            received=hide_passwords(_first_line(error)),
+            expected="an MLflow server that answers, or a database that MLflow 3 can use",
+            hint="start that server, or name another one: tracking.uri=... on the command line",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0][:300]}"
+
+
+def _alone(store: TrackingStore) -> AbstractContextManager[object]:
+    """Two processes that make the same SQLite database at once would spoil it."""
+    from filelock import FileLock
+
+    if not store.uri.startswith(SQLITE):
+        return nullcontext()
+    database = Path(store.uri.removeprefix(SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{database}.lock")
+
+
+def _look_at_database(uri: str) -> None:
+    """Ask the database for its tables first: MLflow itself retries for 100 seconds."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        sqlalchemy.inspect(engine).get_table_names()
+    finally:
+        engine.dispose()

@@ -1,0 +1,219 @@
+"""Runs in MLflow: a parent run for the sweep, a nested run for each trial.
+
+Everything goes through `MlflowClient`. The fluent API (`mlflow.start_run`) keeps an active run
+for the whole process and ends it as FINISHED when the interpreter exits, whatever happened.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+from urllib.parse import quote
+
+from tlsearch.tracking import entries
+from tlsearch.tracking.connection import connect, translate_errors
+from tlsearch.tracking.location import TrackingStore
+from tlsearch.tracking.registry import register_bundle
+from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrackingError, TrialState
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+STATUS = {
+    "complete": "FINISHED",
+    "pruned": "FINISHED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+"""A pruned trial is a result, so the UI shows it green; the tag `tlsearch.state` tells them apart.
+"""
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without it the UI opens on the view for language models."""
+
+
+@final
+class MLflowTracker(Tracker):
+    """A tracker on an MLflow server or database.
+
+    Raises:
+        TrackingError: the store does not answer.
+    """
+
+    def __init__(self, store: TrackingStore) -> None:
+        self.store = store
+        self._client = connect(store)
+
+    @classmethod
+    def open_early(cls, store: TrackingStore) -> Future[MLflowTracker]:
+        """Open it on a thread, because that takes seconds; `.result()` waits and may raise."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix="tracking")
+        future = pool.submit(cls, store)
+        pool.shutdown(wait=False)
+        return future
+
+    def open_sweep(
+        self,
+        name: str,
+        experiment: str,
+        run_id: str | None,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+        dataset: DatasetSummary | None,
+    ) -> str:
+        with translate_errors(self.store):
+            found = self._find(run_id)
+            labels = {**_who(), **entries.library_versions(), "tlsearch.kind": "sweep", **tags}
+            run = found or self._client.create_run(self._experiment(experiment), run_name=name)
+            self._reopen(run, labels)
+            self._log_parameters(run, entries.flatten(parameters))
+            if dataset is not None:
+                self._client.log_inputs(run.info.run_id, [entries.make_dataset(dataset)])
+            return run.info.run_id
+
+    def start_trial(
+        self, parent: str, number: int, parameters: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        flat = entries.flatten(parameters)
+        labels = {**_who(), "tlsearch.kind": "trial", "tlsearch.trial": str(number), **tags}
+        with translate_errors(self.store):
+            run = self._trial(parent, number) or self._create_trial(parent, number, flat)
+            self._reopen(run, labels)
+            self._log_parameters(run, flat)
+            return run.info.run_id
+
+    def log_epoch(
+        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
+    ) -> None:
+        with translate_errors(self.store):
+            points = entries.make_metrics(metrics, epoch, timestamp)
+            self._client.log_batch(run_id, metrics=points)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        with translate_errors(self.store):
+            self._client.log_batch(run_id, metrics=entries.make_metrics(metrics))
+
+    def log_artifacts(self, run_id: str, folder: Path, under: str | None = None) -> None:
+        with translate_errors(self.store):
+            self._client.log_artifacts(run_id, str(folder), under)
+
+    def finish_trial(self, run_id: str, state: TrialState, reason: str | None = None) -> None:
+        with translate_errors(self.store):
+            self._end(run_id, state, {"tlsearch.reason": reason} if reason else {})
+
+    def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
+        reason = "the sweep started again and nobody trains this trial any more"
+        with translate_errors(self.store):
+            running = self._children(parent, "attributes.status = 'RUNNING'")
+            stale = [run.info.run_id for run in running if run.info.run_id not in keep]
+            for run_id in stale:
+                self._end(run_id, "interrupted", {"tlsearch.reason": reason})
+            return len(stale)
+
+    def register(self, run_id: str, bundle: Path, name: str, tags: Mapping[str, str]) -> str:
+        with translate_errors(self.store):
+            return register_bundle(self._client, run_id, bundle, name, tags)
+
+    def finish_sweep(
+        self,
+        parent: str,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        state: TrialState = "complete",
+    ) -> None:
+        with translate_errors(self.store):
+            self._client.log_batch(parent, metrics=entries.make_metrics(metrics))
+            self._end(parent, state, tags)
+
+    def experiment_of(self, run_id: str) -> str:
+        """The id of the experiment that a run belongs to."""
+        with translate_errors(self.store):
+            return self._client.get_run(run_id).info.experiment_id
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            root = self.store.artifact_root
+            place = f"{root}/{quote(name, safe='')}" if root else None
+            return self._client.create_experiment(name, place, EXPERIMENT_TAGS)
+        if found.lifecycle_stage == "deleted":
+            raise TrackingError(
+                f"the experiment '{name}' was deleted in MLflow at {self.store}",
+                hint=f"bring it back: mlflow experiments restore -x {found.experiment_id}, "
+                "or choose another name: tracking.experiment=...",
+            )
+        for key, value in EXPERIMENT_TAGS.items():
+            self._client.set_experiment_tag(found.experiment_id, key, value)
+        return found.experiment_id
+
+    def _find(self, run_id: str | None) -> Run | None:
+        """The run, unless it was deleted or belongs to another store."""
+        from mlflow.exceptions import MlflowException
+
+        if run_id is None:
+            return None
+        try:
+            run = self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+        return run if run.info.lifecycle_stage == "active" else None
+
+    def _trial(self, parent: str, number: int) -> Run | None:
+        return next(iter(self._children(parent, f"tags.`tlsearch.trial` = '{number}'")), None)
+
+    def _create_trial(self, parent: str, number: int, parameters: Mapping[str, str]) -> Run:
+        words = [f"{number:03d}", parameters.get("backbone"), parameters.get("strategy")]
+        name = " ".join(word for word in words if word)
+        # Parent and number are set at once with the run: a crash leaves no orphan behind.
+        tags = {"mlflow.parentRunId": parent, "tlsearch.trial": str(number)}
+        return self._client.create_run(self.experiment_of(parent), tags=tags, run_name=name)
+
+    def _children(self, parent: str, condition: str) -> list[Run]:
+        query = f"tags.`mlflow.parentRunId` = '{parent}' and {condition}"
+        experiments = [self.experiment_of(parent)]
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self._client.search_runs(experiments, query, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def _reopen(self, run: Run, tags: Mapping[str, str]) -> None:
+        self._client.update_run(run.info.run_id, status="RUNNING")
+        self._log_tags(run.info.run_id, {**tags, "tlsearch.state": "running"})
+
+    def _end(self, run_id: str, state: TrialState, tags: Mapping[str, str]) -> None:
+        self._log_tags(run_id, {**tags, "tlsearch.state": state})
+        self._client.set_terminated(run_id, STATUS[state])
+
+    def _log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        for batch in entries.in_batches(tags):
+            self._client.log_batch(run_id, tags=entries.make_tags(batch))
+
+    def _log_parameters(self, run: Run, parameters: Mapping[str, str]) -> None:
+        """Log what is new. MLflow lets no parameter change: a changed one becomes a tag."""
+        known = run.data.params
+        fresh = {key: value for key, value in parameters.items() if key not in known}
+        for batch in entries.in_batches(fresh):
+            self._client.log_batch(run.info.run_id, params=entries.make_params(batch))
+        changed = {
+            f"tlsearch.changed.{key}": value
+            for key, value in parameters.items()
+            if known.get(key, value) != value
+        }
+        self._log_tags(run.info.run_id, changed)
+
+
+def _who() -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": "tlsearch", "mlflow.source.type": "LOCAL"}

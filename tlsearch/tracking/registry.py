@@ -1,0 +1,181 @@
+"""The champion in MLflow's model registry: an MLflow ONNX model, and its bundle beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlsearch.errors import BundleError
+from tlsearch.tracking import entries
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
+    from mlflow.models import ModelSignature
+    from mlflow.types import TensorSpec
+    from onnx import ModelProto, ValueInfoProto
+
+ALIAS = "champion"
+MODEL_FILE = "model.onnx"
+DIGEST_TAG = "tlsearch.model_sha256"
+
+
+def register_bundle(
+    client: MlflowClient, run_id: str, bundle: Path, name: str, tags: Mapping[str, str]
+) -> str:
+    """Log the bundle, register its model and make it the champion; the version's number.
+
+    A model that this run has registered before keeps its version.
+
+    Raises:
+        BundleError: the folder has no `model.onnx`.
+    """
+    path = bundle / MODEL_FILE
+    if not path.is_file():
+        raise BundleError("the bundle has no model", received=bundle, expected=MODEL_FILE)
+    digest = _digest(path)
+    client.log_artifacts(run_id, str(bundle), "bundle")
+    version = _registered(client, run_id, name, digest)
+    if version is None:
+        run = client.get_run(run_id)
+        model = _log_model(client, run, path, name)
+        version = _create_version(client, name, model, {**tags, DIGEST_TAG: digest})
+    # Last, so that whoever loads the champion never finds half of it.
+    client.set_registered_model_alias(name, ALIAS, version)
+    return version
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _registered(client: MlflowClient, run_id: str, name: str, digest: str) -> str | None:
+    query = f"name = '{name}' and run_id = '{run_id}'"
+    versions = client.search_model_versions(query)
+    same = [found.version for found in versions if found.tags.get(DIGEST_TAG) == digest]
+    return str(max(same, key=int)) if same else None
+
+
+def _create_version(
+    client: MlflowClient, name: str, model: LoggedModel, tags: Mapping[str, str]
+) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    with _named_by_environment(client.tracking_uri):
+        version = client.create_model_version(
+            name,
+            f"models:/{model.model_id}",
+            run_id=model.source_run_id,
+            tags=dict(tags),
+            model_id=model.model_id,
+        )
+    return str(version.version)
+
+
+@contextmanager
+def _named_by_environment(uri: str) -> Iterator[None]:
+    """MLflow looks up `models:/<id>` at the process-wide address, not at the client's."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def _log_model(client: MlflowClient, run: Run, path: Path, name: str) -> LoggedModel:
+    """Log an MLflow 3 model of the run, with the run's parameters and last metrics."""
+    from mlflow.entities import LoggedModelOutput
+
+    model = client.create_logged_model(
+        run.info.experiment_id,
+        name=name,
+        source_run_id=run.info.run_id,
+        params=run.data.params,
+        model_type="classifier",
+    )
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
+    try:
+        _upload(client, model, path)
+        _copy_metrics(client, run, model)
+    except BaseException:
+        client.finalize_logged_model(model.model_id, "FAILED")
+        raise
+    return client.finalize_logged_model(model.model_id, "READY")
+
+
+def _upload(client: MlflowClient, model: LoggedModel, path: Path) -> None:
+    import mlflow.onnx
+    import onnx
+    from mlflow.models import Model
+
+    proto = onnx.load(path)
+    card = Model(
+        artifact_path=model.artifact_location,
+        run_id=model.source_run_id,
+        model_uuid=model.model_id,
+        model_id=model.model_id,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        target = str(Path(folder, "model"))
+        mlflow.onnx.save_model(
+            proto,
+            target,
+            mlflow_model=card,
+            signature=read_signature(proto),
+            # Named, because MLflow finds them out by running the model in a new process.
+            pip_requirements=_requirements(),
+            save_as_external_data=False,
+        )
+        client.log_model_artifacts(model.model_id, target)
+
+
+def _copy_metrics(client: MlflowClient, run: Run, model: LoggedModel) -> None:
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(point.key, point.value, point.timestamp, point.step, model_id=model.model_id)
+        for point in entries.make_metrics(run.data.metrics)
+    ]
+    client.log_batch(run.info.run_id, metrics=points)
+
+
+def read_signature(model: ModelProto) -> ModelSignature:
+    """The MLflow signature of an ONNX model; a dimension without a number is -1."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema
+
+    inputs = Schema([_tensor(value) for value in model.graph.input])
+    outputs = Schema([_tensor(value) for value in model.graph.output])
+    return ModelSignature(inputs=inputs, outputs=outputs)
+
+
+def _tensor(value: ValueInfoProto) -> TensorSpec:
+    import onnx
+    from mlflow.types import TensorSpec
+
+    kind = value.type.tensor_type
+    shape = tuple(size.dim_value or -1 for size in kind.shape.dim)
+    return TensorSpec(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type), shape, value.name)
+
+
+def _requirements() -> list[str]:
+    installed = {found.metadata["Name"] for found in importlib.metadata.distributions()}
+    runtime = "onnxruntime" if "onnxruntime" in installed else "onnxruntime-gpu"
+    names = ("mlflow", "numpy", "onnx", runtime)
+    return [f"{name}=={importlib.metadata.version(name)}" for name in names]

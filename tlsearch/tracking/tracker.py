@@ -1,0 +1,115 @@
+"""What a sweep tells a tracking system: the interface, and the data it passes.
+
+`mlflow_tracker` implements it. Every method may be called again with the same arguments.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tlsearch.errors import SetupError
+
+TrialState = Literal["complete", "pruned", "failed", "interrupted"]
+
+
+class TrackingError(SetupError):
+    """The tracking store cannot be reached, or refuses what it was sent.
+
+    A sweep that cannot open its store ends with it; one that is training carries on.
+    """
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What the store keeps about the photos.
+
+    Args:
+        name: a short name, such as the sweep's.
+        digest: a hash of the photos and the split.
+        source: the folder or address that they came from.
+        counts: photos by split and class, such as `{"train": {"daisy": 506}}`.
+    """
+
+    name: str
+    digest: str
+    source: str
+    counts: Mapping[str, Mapping[str, int]]
+
+
+class Tracker(ABC):
+    """Where a sweep's runs are logged. Each method raises TrackingError if the store fails."""
+
+    @abstractmethod
+    def open_sweep(
+        self,
+        name: str,
+        experiment: str,
+        run_id: str | None,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+        dataset: DatasetSummary | None,
+    ) -> str:
+        """Open the sweep's own run, the parent of its trials, and return its id.
+
+        Args:
+            name: the sweep's name; the run is called after it.
+            experiment: the experiment's name; it is made if absent.
+            run_id: the run of an earlier start; None, or a run that is gone, makes a new one.
+            parameters: what the sweep file says, nested or flat.
+            tags: what else describes the sweep.
+            dataset: the photos, logged as the run's input.
+        """
+
+    @abstractmethod
+    def start_trial(
+        self, parent: str, number: int, parameters: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        """Open a trial's run below `parent` and return its id; a second call reopens it."""
+
+    @abstractmethod
+    def log_epoch(
+        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
+    ) -> None:
+        """Log one epoch's metrics in one call; `timestamp` in seconds since 1970."""
+
+    @abstractmethod
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Log metrics that belong to the run as a whole."""
+
+    @abstractmethod
+    def log_artifacts(self, run_id: str, folder: Path, under: str | None = None) -> None:
+        """Copy the files of a folder to the run, below the folder `under` if it is given."""
+
+    @abstractmethod
+    def finish_trial(self, run_id: str, state: TrialState, reason: str | None = None) -> None:
+        """End a trial's run; `reason` says why it did not complete."""
+
+    @abstractmethod
+    def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
+        """End the running trials below `parent` that nobody trains any more; how many.
+
+        Args:
+            parent: the sweep's run.
+            keep: the trial runs that are being trained now.
+        """
+
+    @abstractmethod
+    def register(self, run_id: str, bundle: Path, name: str, tags: Mapping[str, str]) -> str:
+        """Register the bundle's `model.onnx` as the champion of `name`; the new version.
+
+        The bundle's files become artifacts of the run too. The alias `champion` moves last.
+        """
+
+    @abstractmethod
+    def finish_sweep(
+        self,
+        parent: str,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        state: TrialState = "complete",
+    ) -> None:
+        """Log the champion's metrics and end the sweep's run."""
