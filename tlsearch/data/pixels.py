@@ -73,10 +73,8 @@ class PixelStore:
 
     @property
     def pixels(self) -> np.ndarray:
-        """All photos, read-only and mapped from disk: uint8 of shape [rows, size, size, 3].
-
-        It covers the photos that were there when `add` or `rows` last looked.
-        """
+        """All photos, read-only and mapped from disk: uint8 of shape [rows, size, size, 3]."""
+        self._reload()
         if len(self._pixels) < len(self._rows):
             shape = (len(self._rows), self.size, self.size, 3)
             self._pixels = np.memmap(self._pixel_file, np.uint8, "r", shape=shape)
