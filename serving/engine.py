@@ -1,0 +1,165 @@
+"""The model of a bundle at work: from photos to probabilities.
+
+Leaves out the network: no HTTP, no queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from serving.bundle import Bundle
+from serving.session import check_signature, open_session
+from tlsearch.data.photo import UnreadablePhoto, read_photo
+from tlsearch.errors import BundleError, UsageError
+
+TOLERANCE = 1e-3
+"""How far a golden sample's probability may be from what the bundle says."""
+
+Images = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the model says of one photo; if the photo cannot be read, only `error`.
+
+    Attributes:
+        source: the path, or `photo N` (from 0) for bytes.
+        probabilities: float32 `[classes]`.
+        error: why there is no prediction.
+    """
+
+    source: str
+    label: str | None = None
+    probability: float | None = None
+    probabilities: Probabilities | None = None
+    error: str | None = None
+
+
+class Engine:
+    """One model in onnxruntime. Several threads may call it at once."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        providers: Sequence[str] | None = None,
+        threads: int = 1,
+        precision: str = "fp32",
+    ) -> None:
+        """Open the model; nothing is computed yet.
+
+        Args:
+            providers: of onnxruntime, the first has to work; default: the CPU.
+            threads: how many work on one call.
+            precision: which of the bundle's variants.
+
+        Raises:
+            BundleError: the model is not there, cannot be read or does not fit `bundle.json`.
+            SetupError: the provider is not there.
+        """
+        self.bundle = bundle
+        self._session = open_session(bundle.model(precision), providers, threads)
+        check_signature(self._session, bundle.image_size, len(bundle.labels))
+
+    @property
+    def provider(self) -> str:
+        """What the model runs on."""
+        return self._session.get_providers()[0]
+
+    def predict(self, images: Images, batch_size: int = 16) -> Probabilities:
+        """Probabilities, float32 `[n, classes]`, of uint8 RGB photos `[n, size, size, 3]`.
+
+        Raises:
+            UsageError: photos of another type or shape.
+        """
+        self._check(images)
+        starts = range(0, len(images), batch_size)
+        parts = [self._run(images[start : start + batch_size]) for start in starts]
+        return np.concatenate([np.empty((0, len(self.bundle.labels)), np.float32), *parts])
+
+    def replay_golden(self) -> float:
+        """Compute the golden samples on this hardware.
+
+        Returns:
+            The largest difference of a probability from what the bundle says.
+
+        Raises:
+            BundleError: it is above `TOLERANCE`, or a sample gets another label.
+        """
+        golden = self.bundle.golden()
+        given = self.predict(golden.images)
+        if given.shape != golden.probabilities.shape:
+            raise _differs(f"probabilities of shape {list(given.shape)}", golden.probabilities)
+        difference = float(np.abs(given - golden.probabilities).max())
+        # Not `>`: that would let a NaN through.
+        if not difference <= TOLERANCE:
+            raise _differs(f"a largest difference of {difference:.2g}", golden.probabilities)
+        relabelled = int((given.argmax(1) != golden.probabilities.argmax(1)).sum())
+        if relabelled:
+            raise _differs(f"another label for {relabelled} samples", golden.probabilities)
+        return difference
+
+    def classify(
+        self, photos: Iterable[Path | bytes], batch_size: int = 16
+    ) -> Iterator[Prediction]:
+        """A prediction for each photo, in their order; an unreadable one gets its `error`.
+
+        Photos are read `batch_size` at a time, so the iterable may be endless.
+        """
+        numbered = enumerate(photos)
+        with ThreadPoolExecutor() as pool:
+            while batch := list(islice(numbered, batch_size)):
+                read = list(pool.map(self._read, (photo for _, photo in batch)))
+                yield from self._label([_name(*one) for one in batch], read)
+
+    def _label(self, names: list[str], read: list[Images | str]) -> Iterator[Prediction]:
+        whole = [photo for photo in read if not isinstance(photo, str)]
+        rows = iter(self.predict(np.stack(whole), len(whole)) if whole else ())
+        for name, photo in zip(names, read, strict=True):
+            if isinstance(photo, str):
+                yield Prediction(name, error=photo)
+            else:
+                yield self._prediction(name, next(rows))
+
+    def _prediction(self, name: str, row: Probabilities) -> Prediction:
+        best = int(row.argmax())
+        return Prediction(name, self.bundle.labels[best], float(row[best]), row)
+
+    def _read(self, photo: Path | bytes) -> Images | str:
+        try:
+            return read_photo(photo, self.bundle.image_size)
+        except UnreadablePhoto as error:
+            return error.reason
+
+    def _run(self, images: Images) -> Probabilities:
+        return self._session.run(["probabilities"], {"images": images})[0]
+
+    def _check(self, images: Images) -> None:
+        size = self.bundle.image_size
+        if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
+            raise UsageError(
+                "these are no photos for this model",
+                received=f"{images.dtype} {list(images.shape)}",
+                expected=f"uint8 [n, {size}, {size}, 3]",
+                hint="read them with read_photo of tlsearch.data.photo, or use Engine.classify",
+            )
+
+
+def _name(number: int, photo: Path | bytes) -> str:
+    return f"photo {number}" if isinstance(photo, bytes) else str(photo)
+
+
+def _differs(received: str, expected: Probabilities) -> BundleError:
+    return BundleError(
+        "the model's answers for the golden samples are not those of the bundle",
+        received=received,
+        expected=f"{list(expected.shape)} probabilities, each within {TOLERANCE:g}, same labels",
+        hint="try another provider or machine; if it stays: tlsearch export SWEEP",
+    )

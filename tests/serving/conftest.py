@@ -1,0 +1,40 @@
+"""`make_bundle` writes a whole real bundle."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+# pytest puts tests/ on the path, where this very folder would pass for the package `serving`.
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tiny_bundle import golden_of, manifest, tiny_model
+
+from tlsearch.export.checksums import write_checksums
+from tlsearch.export.golden import write_golden
+
+
+@pytest.fixture
+def make_bundle():
+    """A function that writes a bundle into a folder; `change` may spoil its golden samples."""
+
+    def make(folder: Path, change=lambda golden: golden, model=None, **changes) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        onnx.save(tiny_model(), folder / "model.onnx")
+        write_golden(folder, change(golden_of(folder)))
+        if model is not None:
+            onnx.save(model, folder / "model.onnx")
+        (folder / "MODEL_CARD.md").write_text("# colours\n")
+        manifest(**changes).write(folder)
+        write_checksums(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def bundle_folder(make_bundle, tmp_path) -> Path:
+    return make_bundle(tmp_path / "bundle")

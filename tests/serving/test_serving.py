@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import serving
+
+IMPORT = """
+import sys, serving
+heavy = {"tensorflow", "keras", "mlflow", "optuna", "pandas", "matplotlib", "ruamel"}
+print(sorted(heavy & sys.modules.keys()))
+"""
+
+
+def test_the_public_door():
+    assert serving.__all__ == ["Bundle", "Engine", "Prediction"]
+    public = {name for name in vars(serving) if not name.startswith("_")}
+    assert public - {"bundle", "engine", "session"} == set(serving.__all__)
+
+
+def test_import_is_light():
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
