@@ -1,0 +1,176 @@
+"""Where a backbone's weights lie, how they come there, and how they get into a network.
+
+keras.applications reads `KERAS_HOME/models` only where it may also write there (elsewhere it turns
+to a folder under /tmp), checks some files against a sum and downloads without a time limit. So
+the same files in the same folder are read, and fetched, here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+from tlsearch.backbones.spec import BackboneSpec
+from tlsearch.backbones.table import Row, find
+from tlsearch.errors import UsageError, WeightsError
+
+if TYPE_CHECKING:
+    import keras
+
+_log = logging.getLogger(__name__)
+_NO_DOWNLOAD = "`tlsearch run sweeps/quickstart.yaml` needs no download"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published weights file: where it is looked for, and where it comes from."""
+
+    path: Path
+    address: str
+
+
+def models_folder() -> Path:
+    """Where keras.applications keeps its weights: `KERAS_HOME/models` or `~/.keras/models`."""
+    home = os.environ.get("KERAS_HOME") or "~/.keras"
+    return Path(home).expanduser() / "models"
+
+
+def published(row: Row, alpha: float | None, image_size: int) -> Published:
+    """The ImageNet weights of a network.
+
+    A size that nothing was published for gets the weights of 224 pixels, as in keras.
+    """
+    size = image_size if image_size in row.published_sizes else 224
+    fields = {"alpha": _alpha_text(row, alpha), "size": size}
+    path = models_folder() / row.weights_file.format(**fields)
+    return Published(path, row.weights_address.format(**fields))
+
+
+def weights_file(spec: BackboneSpec, image_size: int | None = None) -> Path | None:
+    """The file that `build` will want, whether or not it is there; None for a KerasHub preset.
+
+    Raises:
+        UsageError: the table has no such backbone or alpha.
+    """
+    if spec.preset is not None:
+        return None
+    if spec.is_file:
+        return Path(spec.name).expanduser()
+    row = find(spec.name)
+    check_alpha(row, spec.alpha)
+    if spec.weights != "imagenet":
+        return Path(spec.weights).expanduser()
+    return published(row, spec.alpha, image_size or row.image_size).path
+
+
+def check_alpha(row: Row, alpha: float | None) -> None:
+    """Raises UsageError where the network does not come in this width."""
+    if alpha is None or alpha in row.alphas:
+        return
+    widths = ", ".join(f"{width:g}" for width in row.alphas)
+    raise UsageError(
+        f"{row.name} does not come in this width",
+        received=f"alpha: {alpha:g}",
+        expected=f"one of {widths}" if widths else "no alpha",
+        hint="leave `alpha` out" if not widths else f"write `alpha: {row.alphas[-1]:g}`",
+    )
+
+
+def load_weights(model: keras.Model, row: Row, spec: BackboneSpec, image_size: int) -> None:
+    """Read the weights that `spec` names into `model`.
+
+    Raises:
+        WeightsError: the file is absent and cannot be fetched, or does not fit the network.
+    """
+    if spec.weights != "imagenet":
+        read_weights(model, Path(spec.weights).expanduser())
+        return
+    file = published(row, spec.alpha, image_size)
+    if not file.path.is_file():
+        fetch(file)
+    read_weights(model, file.path)
+    if row.family == "EfficientNet":
+        _correct_variance(model)
+
+
+def fetch(file: Published) -> None:
+    """Download a weights file; it appears under its name only once it is complete.
+
+    Raises:
+        WeightsError: no network (within 15 seconds), no such file, or no place to put it.
+    """
+    import httpx
+
+    _log.info("downloading %s to %s", file.address, file.path)
+    timeout = httpx.Timeout(30, connect=10)
+    partial: Path | None = None
+    try:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=file.path.parent, suffix=".part", delete=False) as target:
+            partial = Path(target.name)
+            with httpx.stream("GET", file.address, timeout=timeout, follow_redirects=True) as reply:
+                reply.raise_for_status()
+                for chunk in reply.iter_bytes(1 << 20):
+                    target.write(chunk)
+        partial.replace(file.path)
+    except (httpx.HTTPError, OSError) as error:
+        raise WeightsError(
+            "the ImageNet weights are not on this machine and could not be downloaded",
+            received=f"{file.address} ({error})",
+            expected=f"the file {file.path.name} in {file.path.parent}",
+            hint=f"download it elsewhere and put it there (KERAS_HOME moves it); {_NO_DOWNLOAD}",
+        ) from error
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def read_weights(model: keras.Model, path: Path) -> None:
+    """Load a weights file into a model of the same graph.
+
+    Raises:
+        WeightsError: the file is absent, damaged or of another network.
+    """
+    if not path.is_file():
+        raise WeightsError(
+            "there is no such weights file",
+            received=path,
+            expected="`imagenet`, or a .weights.h5, .h5 or .keras file",
+            hint="write the path from where the command runs, or an absolute one",
+        )
+    try:
+        model.load_weights(path)
+    except Exception as error:  # h5py and keras raise a dozen classes for a file that is wrong
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"this weights file does not fit {model.name}, or is damaged",
+            received=f"{path} ({reason})",
+            expected="weights of the same network, saved without its classifier",
+            hint=f"if it was downloaded, delete it and run again; {_NO_DOWNLOAD}",
+        ) from error
+
+
+def _correct_variance(model: keras.Model) -> None:
+    """Let EfficientNet's `normalization` divide by the deviation, not by its square root.
+
+    The published files hold the deviation where the layer expects the variance. keras.applications
+    makes up for it with one more Rescaling layer, but only with `weights="imagenet"`: a network
+    rebuilt without would then compute something else from the same weights. Squaring the value
+    gives the same numbers and one graph, however the network is built.
+    """
+    import keras
+
+    [layer] = [one for one in model.layers if isinstance(one, keras.layers.Normalization)]
+    layer.adapt_variance.assign(layer.adapt_variance * layer.adapt_variance)
+    layer.finalize_state()
+
+
+def _alpha_text(row: Row, alpha: float | None) -> str:
+    width = 1.0 if alpha is None else float(alpha)
+    if row.name == "MobileNet":
+        return f"{width * 10:.1f}".replace(".", "_")
+    return str(width)
