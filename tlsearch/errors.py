@@ -11,6 +11,7 @@ TlsearchError
 │   ├── HomeError              TLSEARCH_HOME cannot be used
 │   └── BundleError            a bundle is incomplete, damaged or gives other answers
 ├── NoResultError              exit 1: it ran, and there is nothing to show for it
+│   └── NonFiniteLossError     a trial's loss became NaN or infinite
 └── Interrupted                exit 130 or 143: stopped by the user, resumable
 
 A message says what is wrong, what was received, what was expected, and what to do next.
@@ -95,6 +96,10 @@ class BundleError(SetupError):
 
 class NoResultError(TlsearchError):
     """It ran, and there is nothing to show for it."""
+
+
+class NonFiniteLossError(NoResultError):
+    """A trial's loss became NaN or infinite."""
 
 
 class Interrupted(TlsearchError):

@@ -12,8 +12,8 @@ class Configuration(Strict):
     """The values of one trial. Parameters that do not apply to its strategy are None."""
 
     backbone: BackboneChoice
-    image_size: int | None = None
-    """Pixels a side; None is the size the backbone was trained at."""
+    image_size: int
+    """Pixels a side."""
     strategy: StrategyName = "feature_extraction"
     unfreeze: int | None = None
     head_learning_rate: float = 1e-3

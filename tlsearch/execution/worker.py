@@ -12,7 +12,7 @@ import sys
 import traceback
 from multiprocessing.connection import Connection
 
-from tlsearch.errors import TlsearchError
+from tlsearch.errors import NonFiniteLossError, TlsearchError
 from tlsearch.execution.events import Decision, Event, Failed, Finished
 from tlsearch.execution.executor import Job
 
@@ -52,14 +52,13 @@ def _run(job: Job, channel: PipeChannel) -> Event:
 
 def failure_kind(error: BaseException) -> str:
     """The class of a failure: what the supervisor decides by."""
-    name = type(error).__name__
-    if (
-        isinstance(error, MemoryError)
-        or "ResourceExhausted" in name
-        or "RESOURCE_EXHAUSTED" in (str(error))
-    ):
+    if isinstance(error, NonFiniteLossError):
+        return "nan_loss"
+    name, text = type(error).__name__, str(error)
+    exhausted = "ResourceExhausted" in name or "RESOURCE_EXHAUSTED" in text
+    if isinstance(error, MemoryError) or exhausted:
         return "out_of_memory"
-    return name if isinstance(error, TlsearchError) else "error"
+    return "setup" if isinstance(error, TlsearchError) else "error"
 
 
 def _reason(error: BaseException) -> str:

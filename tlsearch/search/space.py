@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.parameters import Choices, FloatRange, IntRange
 from tlsearch.config.schema import BackboneChoice, Space
+from tlsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    import optuna
+    from optuna.trial import FrozenTrial, Trial
+
+    AnyTrial = Trial | FrozenTrial
 
 Parameter = Choices[Any] | IntRange | FloatRange
 
 
-def sample(space: Space, trial: optuna.Trial) -> Configuration:
+def sample(space: Space, trial: AnyTrial) -> Configuration:
     """Ask Optuna for every parameter that applies, those that others depend on first.
 
     A parameter with one choice is not searched, so Optuna never sees it. Calling this again
@@ -25,7 +29,23 @@ def sample(space: Space, trial: optuna.Trial) -> Configuration:
     for name, parameter in ordered(space):
         if _applies(parameter, values):
             values[name] = _suggest(name, parameter, trial)
+    values["image_size"] = values["image_size"] or default_image_size(values["backbone"])
     return Configuration(**values)
+
+
+def default_image_size(backbone: BackboneChoice) -> int:
+    """The size that the backbone was trained at.
+
+    Raises:
+        UsageError: it is not in the table, so the sweep has to say.
+    """
+    if backbone.name in BACKBONES:
+        return BACKBONES[backbone.name].image_size
+    raise UsageError(
+        f"the image size of {backbone.name} is not known",
+        expected="space.image_size in the sweep file",
+        hint="space.image_size=224",
+    )
 
 
 def ordered(space: Space) -> Iterator[tuple[str, Parameter]]:
@@ -54,7 +74,7 @@ def _applies(parameter: Parameter, values: dict[str, Any]) -> bool:
     return True
 
 
-def _suggest(name: str, parameter: Parameter, trial: optuna.Trial) -> Any:
+def _suggest(name: str, parameter: Parameter, trial: AnyTrial) -> Any:
     if isinstance(parameter, IntRange):
         return trial.suggest_int(
             name, parameter.low, parameter.high, step=parameter.step, log=parameter.log

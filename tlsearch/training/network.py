@@ -13,10 +13,6 @@ from tlsearch.training.head import POOLED, apply_head
 if TYPE_CHECKING:
     import keras
 
-SCRATCH_MOMENTUM = 0.9
-"""Batch norm's momentum where a network starts from random. Keras' networks use up to 0.999,
-whose moving statistics need thousands of steps to arrive; small data has hundreds."""
-
 
 @dataclass(frozen=True)
 class Network:
@@ -45,19 +41,20 @@ def build_network(
         UsageError: a sigmoid for more than two classes.
         WeightsError: pretrained weights are not at hand.
     """
-    from tlsearch.backbones.build import build
+    from tlsearch.backbones.build import build, lower_momentum
     from tlsearch.backbones.cut import assemble, boundary
+    from tlsearch.backbones.spec import BackboneSpec
 
     from_scratch = configuration.strategy == "from_scratch"
     backbone = build(
-        configuration.backbone,
+        BackboneSpec(**configuration.backbone.model_dump()),
         configuration.image_size,
         pretrained=weights and not from_scratch,
     )
     outputs = _outputs(classes, train)
     model = assemble(backbone, lambda features: apply_head(features, configuration, outputs))
     if from_scratch:
-        _lower_momentum(model)
+        lower_momentum(model)
     cut = None if from_scratch else boundary(backbone, configuration.unfreeze or 0)
     return Network(model, backbone.image_size, POOLED, cut)
 
@@ -73,11 +70,6 @@ def _outputs(classes: int, train: Train) -> int:
             hint="train.output=softmax",
         )
     return 1
-
-
-def _lower_momentum(model: keras.Model) -> None:
-    for layer in batch_norms(model):
-        layer.momentum = min(layer.momentum, SCRATCH_MOMENTUM)
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:

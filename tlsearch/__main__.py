@@ -1,0 +1,5 @@
+"""`python -m tlsearch`."""
+
+from tlsearch.cli import main
+
+main()

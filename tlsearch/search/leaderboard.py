@@ -1,0 +1,55 @@
+"""The trials of a sweep as a table, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from tlsearch.config.schema import Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACTS = ("best_epoch", "epochs", "seconds", "photos_per_second", "trainable_parameters")
+
+
+def row(trial: FrozenTrial) -> dict[str, Any]:
+    """One trial, JSON-friendly: number, state, value (None without a result), configuration,
+    facts, and for a failure its class and reason."""
+    attributes = trial.user_attrs
+    return {
+        "trial": trial.number,
+        "state": trial.state.name.lower(),
+        "value": attributes.get("best_value"),
+        **attributes.get("configuration", {}),
+        **{name: attributes.get(name) for name in FACTS},
+        "failure": attributes.get("failure"),
+        "reason": attributes.get("reason"),
+    }
+
+
+def leaderboard(trials: Iterable[FrozenTrial], objective: Objective) -> pd.DataFrame:
+    """All trials, a row each: complete ones by value, then pruned, failed and running ones."""
+    import pandas as pd
+
+    order = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING]
+    ranked = sorted(trials, key=lambda t: (order.index(t.state), *merit(t, objective)))
+    return pd.DataFrame([row(trial) for trial in ranked])
+
+
+def merit(trial: FrozenTrial, objective: Objective) -> tuple[float, float, int]:
+    """A sort key, best first: the objective, on a tie the validation loss, then the number."""
+    value = trial.user_attrs.get("best_value")
+    if value is None:
+        return (float("inf"), float("inf"), trial.number)
+    sign = -1 if objective.direction == "maximize" else 1
+    loss = trial.user_attrs.get("metrics", {}).get("val_loss", float("inf"))
+    return (sign * value, loss, trial.number)
+
+
+def champion(trials: Iterable[FrozenTrial], objective: Objective) -> FrozenTrial | None:
+    """The best complete trial. A pruned one is never chosen: it was given up."""
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    return min(complete, key=lambda trial: merit(trial, objective), default=None)

@@ -1,0 +1,30 @@
+"""What a running sweep tells whoever watches it: a terminal, a JSON stream, a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing that happened; `data` is JSON-friendly.
+
+    sweep_opened(name, home, finished, budget), data_ready(classes, counts, unreadable, warnings),
+    trial_started(trial, configuration, attempt), network_built(trial, total_parameters,
+    trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
+    the leaderboard), trial_retried(trial, attempt, reason), budget_spent(finished),
+    interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
+    exported(bundle, test, parity), registered(name, version), warning(text).
+    """
+
+    event: str
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Notify = Callable[[Notice], None]
+
+
+def ignore(_: Notice) -> None:
+    """Watch nothing."""

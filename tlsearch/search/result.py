@@ -1,0 +1,32 @@
+"""What a sweep has found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlsearch.config.schema import Sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """The outcome of a sweep.
+
+    Attributes:
+        trials: one row a trial, the best first.
+        best: the champion's row.
+        bundle: the folder of the exported champion.
+    """
+
+    sweep: Sweep
+    trials: pd.DataFrame
+    best: dict[str, Any]
+    bundle: Path
+
+    def _repr_html_(self) -> str:
+        """The leaderboard, for notebooks."""
+        return f"<p>{self.sweep.name}: bundle in {self.bundle}</p>{self.trials.to_html()}"

@@ -1,0 +1,122 @@
+"""The door to a sweep: run it, or continue it, and get its result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tlsearch.config.schema import Sweep
+from tlsearch.data.dataset import prepare
+from tlsearch.errors import SetupError, UsageError
+from tlsearch.paths import Paths, SweepPaths
+from tlsearch.search.notices import Notify, ignore
+from tlsearch.search.result import SweepResult
+from tlsearch.search.signals import stop_on_signal
+from tlsearch.search.stages import Stages
+from tlsearch.search.study import SweepStudy
+
+
+def run(
+    sweep: Sweep,
+    *,
+    new: bool = False,
+    paths: Paths | None = None,
+    notify: Notify = ignore,
+    command: str = "tlsearch.run(sweep)",
+) -> SweepResult:
+    """Run a sweep, or continue it where it was left.
+
+    Args:
+        new: start over; the old study is kept under another name.
+        paths: where state lives; by default TLSEARCH_HOME.
+        notify: is told what happens.
+        command: what the user would type to continue, for messages.
+
+    Raises:
+        StudyMismatchError: the study on disk was made by a different sweep.
+        DataError: the photos cannot be used.
+        SetupError: weights, network, database or home are missing.
+        NoResultError: no trial is complete.
+        Interrupted: the user asked to stop; running it again continues.
+    """
+    paths = paths or Paths.from_environment()
+    paths.create()
+    with _alone(paths.sweep(sweep.name)), stop_on_signal() as stop:
+        study = SweepStudy.open(sweep, paths, new=new)
+        return Stages(sweep, paths, study, notify, command).carry_out(stop)
+
+
+def export(
+    sweep: Sweep,
+    *,
+    trial: int | None = None,
+    output: Path | None = None,
+    paths: Paths | None = None,
+    notify: Notify = ignore,
+) -> Path:
+    """Write the bundle of a trial, and return its folder.
+
+    The champion's bundle exists once a sweep is over, and is copied where `output` says. The
+    bundle of any other trial is made without a look at the test split: that is read for the
+    champion alone.
+
+    Raises:
+        UsageError: the sweep has no such trial, or it has no weights.
+        NoResultError: the sweep has no champion, or the ONNX model differs from Keras'.
+    """
+    paths = paths or Paths.from_environment()
+    study = find_study(sweep, paths)
+    chosen = study.choose(trial)
+    folder = paths.sweep(sweep.name)
+    output = output or (folder.bundle if trial is None else folder.folder / f"bundle-{trial}")
+    if study.delivered() == chosen.number and folder.bundle.is_dir():
+        if output.absolute() != folder.bundle:
+            shutil.copytree(folder.bundle, output, dirs_exist_ok=False)
+        return output
+    from tlsearch.search.delivery import Delivery
+
+    configuration = study.configuration_of(chosen)
+    dataset = prepare(sweep.data, paths, configuration.image_size)
+    study.hold_dataset(dataset.digest)
+    delivery = Delivery(sweep, paths, dataset, notify)
+    return delivery.export(chosen.number, configuration, output).bundle
+
+
+def find_study(sweep: Sweep, paths: Paths) -> SweepStudy:
+    """The sweep's study, to be read.
+
+    Raises:
+        UsageError: it has none.
+    """
+    study = SweepStudy.find(sweep, paths)
+    if study is None:
+        raise UsageError(
+            f"the sweep {sweep.name!r} has no trials yet",
+            received=f"nothing under this name in {paths.home}",
+            hint="run it: tlsearch run SWEEP; or set TLSEARCH_HOME to where it was run",
+        )
+    return study
+
+
+@contextmanager
+def _alone(paths: SweepPaths) -> Iterator[None]:
+    """Hold the sweep's lock: two supervisors of one sweep would run each other's trials."""
+    import filelock
+
+    paths.folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(paths.lock, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise SetupError(
+            "this sweep is running already",
+            received=f"its lock {paths.lock} is held by another process",
+            expected="one `tlsearch run` of a sweep at a time",
+            hint="wait for it, stop it with Ctrl-C, or give this one another name: name=...",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

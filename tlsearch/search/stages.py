@@ -1,0 +1,176 @@
+"""The stages of a sweep: photos, search, champion, bundle, registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tlsearch.config.configuration import Configuration
+from tlsearch.config.loading import dump
+from tlsearch.config.schema import Sweep
+from tlsearch.data.dataset import Dataset, pixel_store, prepare
+from tlsearch.errors import Interrupted, TlsearchError
+from tlsearch.execution.executor import Executor
+from tlsearch.execution.local.executor import LocalExecutor
+from tlsearch.paths import Paths
+from tlsearch.search.delivery import Delivery
+from tlsearch.search.leaderboard import leaderboard, row
+from tlsearch.search.notices import Notice, Notify
+from tlsearch.search.recorder import Recorder
+from tlsearch.search.reports import TrialReports
+from tlsearch.search.result import SweepResult
+from tlsearch.search.signals import StopRequest
+from tlsearch.search.space import default_image_size
+from tlsearch.search.study import SweepStudy
+from tlsearch.search.supervisor import Supervisor
+from tlsearch.tracking.location import resolve_uri
+from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrialState
+from tlsearch.training.job import TrainJob
+
+
+class Stages:
+    """Carries one sweep from its photos to its bundle."""
+
+    def __init__(
+        self, sweep: Sweep, paths: Paths, study: SweepStudy, notify: Notify, command: str
+    ) -> None:
+        self._sweep = sweep
+        self._paths = paths
+        self._folder = paths.sweep(sweep.name)
+        self._study = study
+        self._notify = notify
+        self._command = command
+
+    def carry_out(self, stop: StopRequest) -> SweepResult:
+        """Do what is left to do."""
+        self._say_what_is_left()
+        if not self._is_over():
+            self._folder.resolved.write_text(dump(self._sweep), encoding="utf-8")
+            dataset = self._prepare_data()
+            with self._recorder(dataset) as recorder, self._executor() as executor:
+                self._search(dataset, recorder, executor, stop)
+                self._deliver(dataset, recorder, executor)
+        return self._result()
+
+    def _say_what_is_left(self) -> None:
+        finished = len(self._study.finished())
+        facts = {"name": self._sweep.name, "home": str(self._paths.home), "finished": finished}
+        self._notify(Notice("sweep_opened", {**facts, "budget": self._sweep.budget.trials}))
+        if self._study.is_spent():
+            self._notify(Notice("budget_spent", {"finished": finished}))
+
+    def _is_over(self) -> bool:
+        if not self._study.is_spent() or self._study.leftovers():
+            return False
+        delivered = self._study.delivered()
+        return delivered == self._study.champion().number and self._folder.bundle.is_dir()
+
+    def _prepare_data(self) -> Dataset:
+        space = self._sweep.space
+        size = space.image_size.choices[0] or default_image_size(space.backbone.choices[0])
+        dataset = prepare(self._sweep.data, self._paths, size)
+        self._study.hold_dataset(dataset.digest)
+        facts = {
+            "classes": list(dataset.classes),
+            "photos": {split: len(rows) for split, rows in dataset.splits.items()},
+            "unreadable": [[photo.path, photo.reason] for photo in dataset.unreadable],
+            "warnings": list(dataset.warnings),
+        }
+        self._notify(Notice("data_ready", facts))
+        return dataset
+
+    @contextmanager
+    def _recorder(self, dataset: Dataset) -> Iterator[Recorder]:
+        from tlsearch.tracking.mlflow_tracker import MLflowTracker
+
+        store = resolve_uri(self._sweep.tracking.uri, None, self._paths)
+        tracker = MLflowTracker(store)
+        reports = TrialReports(self._sweep, self._paths, dataset)
+        recorder = Recorder(tracker, self._sweep, reports.write, self._notify)
+        recorder.open(lambda: self._open_parent(tracker, dataset), self._note_run)
+        try:
+            yield recorder
+        except TlsearchError as error:
+            state: TrialState = "interrupted" if isinstance(error, Interrupted) else "failed"
+            recorder.later(lambda parent: tracker.finish_sweep(parent, {}, {}, state))
+            raise
+        finally:
+            recorder.close()
+
+    def _note_run(self, number: int, run: str) -> None:
+        self._study.note_run(number, run)
+
+    def _open_parent(self, tracker: Tracker, dataset: Dataset) -> str:
+        """Open, or open again, the sweep's run; end what a killed supervisor left running."""
+        counts = dataset.counts().to_dict()
+        run = tracker.open_sweep(
+            self._sweep.name,
+            self._sweep.tracking.experiment or self._sweep.name,
+            self._study.run_of(None),
+            self._sweep.model_dump(mode="json", exclude={"space"}),
+            {"tlsearch.space": self._sweep.space.model_dump_json(exclude_none=True)},
+            DatasetSummary(self._sweep.name, dataset.digest, dataset.source, counts),
+        )
+        self._study.note_run(None, run)
+        tracker.close_stale(run)
+        return run
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        workers = self._sweep.execution.workers
+        executor = LocalExecutor(None if workers == "auto" else workers, self._folder.logs)
+        try:
+            yield executor
+        finally:
+            executor.close()
+
+    def _search(
+        self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
+    ) -> None:
+        files = dict(zip(dataset.contents, map(Path, dataset.paths), strict=True))
+
+        def make_job(number: int, configuration: Configuration) -> TrainJob:
+            pixel_store(self._paths, configuration.image_size).add(files)
+            return TrainJob(number, self._sweep, configuration, dataset, self._paths)
+
+        supervisor = Supervisor(
+            self._sweep, self._study, executor, make_job, recorder, self._notify
+        )
+        supervisor.search(stop)
+        if stop.signal is not None:
+            finished = len(self._study.finished())
+            raise Interrupted(
+                f"stopped after {finished} of {self._sweep.budget.trials} trials; "
+                "what was running goes on from its beginning next time",
+                signal=stop.signal,
+                hint=f"to continue: {self._command}",
+            )
+
+    def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> None:
+        best = self._study.champion()
+        self._notify(Notice("champion", row(best)))
+        configuration = self._study.configuration_of(best)
+        recorder.drain()
+        run = self._study.run_of(best.number)
+        delivery = Delivery(self._sweep, self._paths, dataset, self._notify)
+        result = delivery.export(
+            best.number,
+            configuration,
+            self._folder.bundle,
+            executor=executor,
+            judge=True,
+            run=run,
+        )
+        if run is not None:
+            delivery.register(run, result, recorder)
+        recorder.drain()
+        self._study.note_delivery(best.number)
+
+    def _result(self) -> SweepResult:
+        return SweepResult(
+            sweep=self._sweep,
+            trials=leaderboard(self._study.trials(), self._sweep.objective),
+            best=row(self._study.champion()),
+            bundle=self._folder.bundle,
+        )

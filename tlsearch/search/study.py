@@ -1,0 +1,287 @@
+"""The Optuna study of a sweep: opened, continued, asked and told, by the supervisor alone."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from tlsearch.config.configuration import Configuration
+from tlsearch.config.difference import differences
+from tlsearch.config.schema import Sweep
+from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, UsageError
+from tlsearch.paths import Paths
+from tlsearch.search.leaderboard import champion
+from tlsearch.search.space import sample
+
+DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
+DELIVERED, RUN = "tlsearch.delivered", "tlsearch.run"
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+class SweepStudy:
+    """One sweep's study. A trial is RUNNING from when it is asked until it is told.
+
+    A trial that a killed supervisor left RUNNING keeps its number and parameters and is given
+    out again by `leftovers`.
+    """
+
+    def __init__(self, study: optuna.Study, sweep: Sweep) -> None:
+        self._study = study
+        self._sweep = sweep
+
+    @classmethod
+    def open(cls, sweep: Sweep, paths: Paths, *, new: bool = False) -> SweepStudy:
+        """The study of this sweep, made if there is none; with `new`, the old one is set aside.
+
+        Raises:
+            StudyMismatchError: the study on disk was made by a different sweep.
+            SetupError: the database cannot be used.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        storage = open_storage(sweep, paths)
+        if new:
+            _set_aside(sweep.name, storage)
+        study = optuna.create_study(
+            study_name=sweep.name,
+            storage=storage,
+            direction=sweep.objective.direction,
+            pruner=_pruner(sweep),
+            load_if_exists=True,
+        )
+        opened = cls(study, sweep)
+        opened._hold_against(definition(sweep))
+        return opened
+
+    @classmethod
+    def find(cls, sweep: Sweep, paths: Paths) -> SweepStudy | None:
+        """The study of this sweep if there is one; makes nothing.
+
+        Raises:
+            StudyMismatchError: the study on disk was made by a different sweep.
+        """
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        if sweep.search.storage is None and not paths.optuna_db.is_file():
+            return None
+        storage = open_storage(sweep, paths)
+        if sweep.name not in optuna.study.get_all_study_names(storage):
+            return None
+        found = cls(optuna.load_study(study_name=sweep.name, storage=storage), sweep)
+        found._hold_against(definition(sweep))
+        return found
+
+    def trials(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def finished(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=FINISHED)
+
+    def leftovers(self) -> list[Trial]:
+        """Trials that were asked and never told."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [Trial(self._study, trial._trial_id) for trial in running]
+
+    def is_spent(self) -> bool:
+        """Whether the sweep's budget is used up."""
+        hours = self._sweep.budget.hours
+        if hours is not None and self.seconds() >= hours * 3600:
+            return True
+        return len(self.finished()) >= self._sweep.budget.trials
+
+    def ask(self) -> Trial:
+        """The next trial.
+
+        The sampler is made anew from the seed and the trial's number, so that a sweep that was
+        interrupted proposes what an undisturbed one would have.
+        """
+        self._study.sampler = _sampler(self._sweep, len(self.trials()))
+        return self._study.ask()
+
+    def configure(self, trial: Trial) -> Configuration:
+        return sample(self._sweep.space, trial)
+
+    def champion(self) -> FrozenTrial:
+        """The best complete trial.
+
+        Raises:
+            NoResultError: none is complete.
+        """
+        best = champion(self.trials(), self._sweep.objective)
+        if best is None:
+            raise NoResultError(
+                "no trial is complete, so there is no champion",
+                received=f"{len(self.finished())} trials, all pruned or failed",
+                expected="at least one complete trial",
+                hint="`tlsearch trials` shows why they ended; a larger budget: budget.trials=...",
+            )
+        return best
+
+    def choose(self, number: int | None) -> FrozenTrial:
+        """The trial of this number, which must have weights; None is the champion.
+
+        Raises:
+            UsageError: there is no such trial.
+        """
+        if number is None:
+            return self.champion()
+        done = {t.number: t for t in self.finished() if t.state is not TrialState.FAIL}
+        if number not in done:
+            raise UsageError(
+                f"trial {number} cannot be exported",
+                received=f"--trial {number}",
+                expected=f"one of the trials with a result: {sorted(done)}",
+                hint="`tlsearch trials` lists them",
+            )
+        return done[number]
+
+    def delivered(self) -> int | None:
+        """The number of the champion whose bundle and registration are complete."""
+        return self._study.user_attrs.get(DELIVERED)
+
+    def note_delivery(self, number: int) -> None:
+        self._study.set_user_attr(DELIVERED, number)
+
+    def run_of(self, number: int | None) -> str | None:
+        """The tracker's run of a trial, or with None the sweep's own."""
+        return self._study.user_attrs.get(_run_key(number))
+
+    def note_run(self, number: int | None, run: str) -> None:
+        self._study.set_user_attr(_run_key(number), run)
+
+    def configuration_of(self, trial: FrozenTrial) -> Configuration:
+        """What a finished trial was trained with."""
+        return sample(self._sweep.space, trial)
+
+    def report(self, trial: Trial, epoch: int, value: float) -> bool:
+        """Report an epoch's objective; True if the trial should be pruned.
+
+        A trial that runs again after a crash has reported its first epochs already.
+        """
+        if epoch not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(value, epoch)
+        return trial.should_prune()
+
+    def tell(
+        self, trial: Trial, state: TrialState, value: float | None, facts: Mapping[str, Any]
+    ) -> FrozenTrial:
+        """End a trial. `facts` become its user attributes."""
+        for name, fact in facts.items():
+            trial.set_user_attr(name, fact)
+        return self._study.tell(trial, value if state is TrialState.COMPLETE else None, state)
+
+    def seconds(self) -> float:
+        """How long the search has run, over all its runs."""
+        return float(self._study.user_attrs.get(SECONDS, 0.0))
+
+    def add_seconds(self, seconds: float) -> None:
+        self._study.set_user_attr(SECONDS, self.seconds() + seconds)
+
+    def hold_dataset(self, digest: str) -> None:
+        """Refuse photos other than those that the study's trials were trained on."""
+        before = self._study.user_attrs.get(DATASET)
+        if before not in (None, digest):
+            raise StudyMismatchError(
+                f"the photos are not those that the study {self._sweep.name!r} was made with",
+                received=f"a data set with digest {digest[:12]}",
+                expected=f"digest {before[:12]}",
+                hint=_START_OVER,
+            )
+        self._study.set_user_attr(DATASET, digest)
+
+    def _hold_against(self, wanted: dict[str, Any]) -> None:
+        stored = self._study.user_attrs.get(DEFINITION)
+        if stored is None:
+            self._study.set_user_attr(DEFINITION, json.dumps(wanted))
+            return
+        changes = differences(json.loads(stored), json.loads(json.dumps(wanted)))
+        if changes:
+            raise StudyMismatchError(
+                f"the study {self._sweep.name!r} was made by a different sweep:\n  "
+                + "\n  ".join(changes),
+                hint=_START_OVER,
+            )
+
+
+def _run_key(number: int | None) -> str:
+    return RUN if number is None else f"{RUN}.{number}"
+
+
+_START_OVER = (
+    "run it with --new to start over (the old study is kept under another name), "
+    "or give the sweep another name: name=..."
+)
+
+
+def open_storage(sweep: Sweep, paths: Paths) -> optuna.storages.BaseStorage:
+    """The database of studies.
+
+    Raises:
+        SetupError: it cannot be reached or opened.
+    """
+    address = sweep.search.storage or f"sqlite:///{paths.optuna_db}"
+    engine = {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else {}
+    try:
+        return optuna.storages.RDBStorage(address, engine_kwargs=engine)
+    except Exception as error:
+        raise SetupError(
+            "the study's database cannot be opened",
+            received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            expected="an Optuna RDB address in search.storage, or a writable TLSEARCH_HOME",
+            hint="check search.storage, or leave it out to use SQLite",
+        ) from error
+
+
+def definition(sweep: Sweep) -> dict[str, Any]:
+    """What makes two trials comparable: all that may not change while a study goes on.
+
+    Where the photos lie may change; which photos they are is held by the data set's digest.
+    """
+    parts = sweep.model_dump(mode="json", include={"space", "objective", "train", "data"})
+    for free in ("source", "sha256", "max_unreadable", "generated"):
+        parts["data"].pop(free)
+    return parts
+
+
+def _set_aside(name: str, storage: optuna.storages.BaseStorage) -> None:
+    if name not in optuna.study.get_all_study_names(storage):
+        return
+    old = optuna.load_study(study_name=name, storage=storage)
+    for trial in old.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        old.tell(trial.number, state=TrialState.FAIL)
+    archived = f"{name} until {time.strftime('%Y-%m-%d %H:%M:%S')}"
+    optuna.copy_study(
+        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=archived
+    )
+    optuna.delete_study(study_name=name, storage=storage)
+
+
+def _sampler(sweep: Sweep, number: int) -> BaseSampler:
+    seed = sweep.search.seed * 100_003 + number
+    if sweep.search.sampler == "random":
+        return RandomSampler(seed=seed)
+    with warnings.catch_warnings():
+        # Grouped multivariate TPE is what conditional spaces need; Optuna calls it experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return TPESampler(
+            seed=seed,
+            n_startup_trials=max(4, min(10, sweep.budget.trials // 3)),
+            multivariate=True,
+            group=True,
+            constant_liar=sweep.execution.workers != 1,
+        )
+
+
+def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
+    if sweep.search.pruner == "none":
+        return optuna.pruners.NopPruner()
+    if sweep.search.pruner == "median":
+        return optuna.pruners.MedianPruner(n_warmup_steps=sweep.train.head_epochs)
+    return optuna.pruners.HyperbandPruner(
+        min_resource=max(1, sweep.train.head_epochs), max_resource=sweep.train.epochs
+    )

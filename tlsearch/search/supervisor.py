@@ -1,0 +1,203 @@
+"""The search loop: keeps the workers busy, answers their epochs, tells Optuna how trials end."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from optuna.trial import Trial, TrialState
+
+from tlsearch.config.configuration import Configuration
+from tlsearch.config.schema import Sweep
+from tlsearch.errors import NoResultError
+from tlsearch.execution.events import Decision, EpochEnded, Event, Failed, Finished, Started
+from tlsearch.execution.executor import Executor, Job
+from tlsearch.execution.local.executor import LOST
+from tlsearch.search.leaderboard import row
+from tlsearch.search.notices import Notice, Notify
+from tlsearch.search.signals import StopRequest
+from tlsearch.search.study import SweepStudy
+
+if TYPE_CHECKING:
+    from tlsearch.search.recorder import Recorder
+    from tlsearch.training.job import TrialResult
+
+ATTEMPTS = "attempts"
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+
+
+@dataclass(frozen=True)
+class ActiveTrial:
+    """A trial whose job runs now."""
+
+    trial: Trial
+    configuration: Configuration
+    attempt: int
+
+
+class Supervisor:
+    """Runs the trials of one sweep until its budget is spent or somebody asks it to stop."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        study: SweepStudy,
+        executor: Executor,
+        make_job: Callable[[int, Configuration], Job],
+        recorder: Recorder,
+        notify: Notify,
+    ) -> None:
+        self._sweep = sweep
+        self._study = study
+        self._executor = executor
+        self._make_job = make_job
+        self._recorder = recorder
+        self._notify = notify
+        self._active: dict[int, ActiveTrial] = {}
+        self._waiting: deque[Trial] = deque()
+        self._failures = 0
+        self._last_failure = ""
+        self._clock = time.monotonic()
+
+    def search(self, stop: StopRequest) -> None:
+        """Run trials until none is left.
+
+        Raises:
+            NoResultError: `on_failure.max_consecutive` trials in a row have failed.
+        """
+        self._waiting.extend(self._study.leftovers())
+        self._clock = time.monotonic()
+        while True:
+            if not stop and not self._is_broken():
+                self._fill()
+            if not self._active:
+                break
+            for event in self._executor.wait(timeout=0.5):
+                self._handle(event, stop)
+        if self._is_broken():
+            raise NoResultError(
+                f"the last {self._failures} trials failed one after the other",
+                received=self._last_failure,
+                expected="trials that train",
+                hint="mend the cause and run the same command again; the log files are named above",
+            )
+
+    def _is_broken(self) -> bool:
+        return self._failures >= self._sweep.on_failure.max_consecutive
+
+    def _fill(self) -> None:
+        while len(self._active) < self._executor.capacity:
+            trial = self._next()
+            if trial is None:
+                return
+            self._start(trial)
+
+    def _next(self) -> Trial | None:
+        if self._waiting:
+            return self._waiting.popleft()
+        asked = len(self._study.finished()) + len(self._active)
+        if asked >= self._sweep.budget.trials or self._study.is_spent():
+            return None
+        return self._study.ask()
+
+    def _start(self, trial: Trial) -> None:
+        configuration = self._study.configure(trial)
+        attempt = int(trial.user_attrs.get(ATTEMPTS, 0)) + 1
+        if attempt > self._sweep.on_failure.max_attempts:
+            self._end_without_result(trial, LOST, f"gave up after {attempt - 1} attempts")
+            return
+        trial.set_user_attr(ATTEMPTS, attempt)
+        trial.set_user_attr("configuration", configuration.flat())
+        self._active[trial.number] = ActiveTrial(trial, configuration, attempt)
+        self._recorder.start(trial.number, configuration, attempt)
+        self._executor.submit(self._make_job(trial.number, configuration))
+        facts = {"trial": trial.number, "attempt": attempt, "configuration": configuration.flat()}
+        self._notify(Notice("trial_started", facts))
+
+    def _handle(self, event: Event, stop: StopRequest) -> None:
+        active = self._active.get(event.trial)
+        if active is None:
+            return
+        if isinstance(event, Started):
+            self._built(active, event)
+        elif isinstance(event, EpochEnded):
+            self._answer(active, event, stop)
+        elif isinstance(event, Finished):
+            self._finish(active, event.result)
+        elif event.kind == LOST and active.attempt < self._sweep.on_failure.max_attempts:
+            self._retry(active, event)
+        else:
+            self._end_without_result(active.trial, event.kind, event.reason)
+
+    def _built(self, active: ActiveTrial, event: Started) -> None:
+        counts = {
+            "total_parameters": event.total_parameters,
+            "trainable_parameters": event.trainable_parameters,
+        }
+        for name, count in counts.items():
+            active.trial.set_user_attr(name, count)
+        self._recorder.describe(event.trial, counts)
+        self._notify(Notice("network_built", {"trial": event.trial, **counts}))
+
+    def _answer(self, active: ActiveTrial, event: EpochEnded, stop: StopRequest) -> None:
+        value = event.metrics[self._sweep.objective.metric]
+        prune = self._study.report(active.trial, event.epoch, value)
+        decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
+        self._executor.answer(event.trial, decision)
+        metrics = {**event.metrics, "epoch_seconds": event.seconds}
+        self._recorder.epoch(event.trial, event.epoch, metrics)
+        facts = {"trial": event.trial, "epoch": event.epoch, "metrics": dict(event.metrics)}
+        self._notify(Notice("epoch", {**facts, "seconds": event.seconds}))
+
+    def _finish(self, active: ActiveTrial, result: TrialResult) -> None:
+        if result.state == "interrupted":
+            self._set_down(active, result)
+            return
+        if not math.isfinite(result.value):
+            self._end_without_result(active.trial, "nan_loss", "the objective is not finite")
+            return
+        facts = {
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "seconds": round(result.seconds, 2),
+            "photos_per_second": round(result.photos_per_second, 1),
+            "best_value": result.value,
+            "metrics": result.metrics,
+        }
+        self._failures = 0
+        self._tell(active.trial, STATES[result.state], result.value, facts)
+        self._recorder.finish(active.trial.number, result)
+
+    def _set_down(self, active: ActiveTrial, result: TrialResult) -> None:
+        """Leave an interrupted trial to the next run; the start that was cut short is not held
+        against it."""
+        del self._active[active.trial.number]
+        active.trial.set_user_attr(ATTEMPTS, active.attempt - 1)
+        self._recorder.finish(active.trial.number, result)
+
+    def _retry(self, active: ActiveTrial, event: Failed) -> None:
+        del self._active[active.trial.number]
+        self._recorder.fail(active.trial.number, event.kind, event.reason)
+        self._waiting.appendleft(active.trial)
+        facts = {"trial": event.trial, "attempt": active.attempt + 1, "reason": event.reason}
+        self._notify(Notice("trial_retried", facts))
+
+    def _end_without_result(self, trial: Trial, kind: str, reason: str) -> None:
+        self._failures += 1
+        self._last_failure = reason
+        self._tell(trial, TrialState.FAIL, None, {"failure": kind, "reason": reason})
+        self._recorder.fail(trial.number, kind, reason)
+
+    def _tell(
+        self, trial: Trial, state: TrialState, value: float | None, facts: dict[str, object]
+    ) -> None:
+        self._active.pop(trial.number, None)
+        now = time.monotonic()
+        self._study.add_seconds(now - self._clock)
+        self._clock = now
+        frozen = self._study.tell(trial, state, value, facts)
+        self._notify(Notice("trial_ended", row(frozen)))

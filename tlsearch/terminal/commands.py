@@ -1,0 +1,75 @@
+"""The commands about one sweep: run, trials, export."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tlsearch.config.loading import load
+from tlsearch.config.schema import Sweep
+from tlsearch.paths import Paths
+from tlsearch.search.leaderboard import leaderboard
+from tlsearch.search.notices import Notify
+from tlsearch.terminal.jsonlines import print_json, print_notice
+from tlsearch.terminal.lines import Lines
+from tlsearch.terminal.live import LiveTable
+from tlsearch.terminal.summary import print_summary
+from tlsearch.terminal.tables import trials_table
+from tlsearch.terminal.words import screen
+
+
+def run_sweep(file: Path, overrides: Sequence[str], *, new: bool, json: bool) -> None:
+    """Run or continue a sweep and print what it found."""
+    from tlsearch.search.run import run
+
+    sweep = load(file, overrides)
+    command = shlex.join(["tlsearch", "run", str(file), *overrides])
+    with display(sweep, json=json) as notify:
+        result = run(sweep, new=new, notify=notify, command=command)
+    if not json:
+        print_summary(result, file, overrides)
+
+
+@contextmanager
+def display(sweep: Sweep, *, json: bool) -> Iterator[Notify]:
+    """JSON lines, a live table, or plain lines: what fits where the output goes."""
+    console = screen(stderr=True)
+    if json:
+        yield print_notice
+    elif console.is_terminal:
+        with LiveTable(console, sweep.objective.metric) as live:
+            yield live
+    else:
+        yield Lines(console)
+
+
+def show_trials(file: Path, overrides: Sequence[str], *, json: bool, csv: bool) -> None:
+    """Print the leaderboard."""
+    from tlsearch.search.run import find_study
+
+    sweep = load(file, overrides)
+    study = find_study(sweep, Paths.from_environment())
+    table = leaderboard(study.trials(), sweep.objective)
+    if csv:
+        table.to_csv(sys.stdout, index=False)
+    elif json:
+        print_json(table.to_dict(orient="records"))
+    else:
+        rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
+        screen().print(trials_table(rows, f"{sweep.name}: {sweep.objective.metric}"))
+
+
+def export_trial(
+    file: Path, overrides: Sequence[str], *, trial: int | None, output: Path | None, json: bool
+) -> None:
+    """Export a trial's bundle; the champion's, unless another is named."""
+    from tlsearch.search.run import export
+
+    sweep = load(file, overrides)
+    with display(sweep, json=json) as notify:
+        bundle = export(sweep, trial=trial, output=output, notify=notify)
+    if not json:
+        print(bundle)

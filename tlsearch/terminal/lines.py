@@ -1,0 +1,78 @@
+"""A sweep as lines on stderr: what happened, one line a finished trial."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from tlsearch.search.notices import Notice
+from tlsearch.terminal.words import configuration, duration, number
+
+
+class Lines:
+    """Prints each notice that a reader of a log wants to see."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._budget = 0
+
+    def __call__(self, notice: Notice) -> None:
+        say = getattr(self, f"_{notice.event}", None)
+        if say is not None:
+            say(**notice.data)
+
+    def print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _sweep_opened(self, name: str, home: str, finished: int, budget: int) -> None:
+        self._budget = budget
+        done = f", {finished} of them done: continuing" if finished else ""
+        self.print(f"sweep {name}: {budget} trials{done} (state in {home})")
+
+    def _budget_spent(self, finished: int) -> None:
+        self.print(f"the budget is spent: {finished} of {self._budget} trials are finished")
+
+    def _data_ready(
+        self,
+        classes: list[str],
+        photos: dict[str, int],
+        unreadable: list[list[str]],
+        warnings: list[str],
+    ) -> None:
+        shares = ", ".join(f"{count} {split}" for split, count in photos.items())
+        self.print(f"photos: {len(classes)} classes, {shares}")
+        for warning in warnings:
+            self.print(f"warning: {warning}")
+        for path, reason in unreadable[:10]:
+            self.print(f"  left out: {path}: {reason}")
+
+    def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
+        self.print(f"trial {trial}: {reason}; attempt {attempt}")
+
+    def _trial_ended(self, **row: Any) -> None:
+        head = f"trial {row['trial']} {row['state']}"
+        if row["reason"]:
+            self.print(f"{head}: {row['failure']}: {row['reason']}")
+            return
+        facts = f"{number(row['value'])} in {row['epochs']} epochs, {duration(row['seconds'])}"
+        self.print(f"{head}: {facts}  {configuration(row)}")
+
+    def _champion(self, **row: Any) -> None:
+        self.print(f"champion: trial {row['trial']} with {number(row['value'])} on validation")
+
+    def _exporting(self, trial: int) -> None:
+        self.print(f"exporting trial {trial}")
+
+    def _exported(self, parity: dict[str, float], **_: Any) -> None:
+        agreement = f"{parity['top1_agreement']:.2%} of {parity['photos']} photos"
+        self.print(
+            f"ONNX agrees with Keras on {agreement}, "
+            f"probabilities within {parity['max_difference']:.1e}"
+        )
+
+    def _registered(self, name: str, version: str) -> None:
+        self.print(f"registered: models:/{name}@champion (version {version})")
+
+    def _warning(self, text: str) -> None:
+        self.print(f"warning: {text}")

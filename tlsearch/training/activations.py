@@ -1,0 +1,90 @@
+"""What a frozen prefix makes of the photos, computed once and kept while the worker lives.
+
+Every epoch of a trial, and later trials with the same prefix, read the same numbers. They are
+kept in this process' memory, least recently used first out, up to a limit; an entry that would
+not fit is not made, and the trial runs the prefix in every step instead.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+LIMIT = 3 * 1024**3
+"""Bytes of activations that a worker keeps."""
+
+Augment = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Photos:
+    """Photos of one split in the pixel store.
+
+    pixels: uint8 [rows, s, s, 3]; rows: int64 [n], where each photo stands.
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray
+
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        for start in range(0, len(self.rows), size):
+            yield self.pixels[self.rows[start : start + size]]
+
+
+class ActivationCache:
+    """Arrays float32 [views, n, ...] by key, at most `limit` bytes of them."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+
+    def fits(self, bytes_: int) -> bool:
+        """Whether an entry of this size could be kept at all."""
+        return bytes_ <= self._limit
+
+    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """The array of this key, made if it is not there."""
+        if key not in self._arrays:
+            array = make()
+            while self._arrays and self._held() + array.nbytes > self._limit:
+                self._arrays.popitem(last=False)
+            self._arrays[key] = array
+        self._arrays.move_to_end(key)
+        return self._arrays[key]
+
+    def _held(self) -> int:
+        return sum(array.nbytes for array in self._arrays.values())
+
+
+def size_of(prefix: keras.Model, photos: int, views: int) -> int:
+    """Bytes that the prefix' activations take for this many photos and views."""
+    return int(np.prod(prefix.output.shape[1:])) * 4 * photos * views
+
+
+def compute(
+    prefix: keras.Model, photos: Photos, augments: list[Augment | None], batch_size: int = 64
+) -> np.ndarray:
+    """Run the prefix over all photos, once for each view.
+
+    Args:
+        augments: one for each view; None is the photo as it is.
+
+    Returns:
+        float32 [views, n, *prefix output shape].
+    """
+    shape = (len(augments), len(photos.rows), *prefix.output.shape[1:])
+    activations = np.empty(shape, "float32")
+    for view, augment in zip(activations, augments, strict=True):
+        start = 0
+        for batch in photos.batches(batch_size):
+            outputs = prefix.predict_on_batch(augment(batch) if augment else batch)
+            view[start : start + len(batch)] = outputs
+            start += len(batch)
+    return activations
