@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tlsearch.config.document import Document, KeyPath, Spot
-from tlsearch.config.parameters import RANGE_KEYS
+from tlsearch.config.parameters import RANGE_KEYS, VALUE_KEYS
 from tlsearch.config.yaml import parse
-
-_VALUE_KEYS = frozenset({"name", "alpha", "weights"})
 
 
 def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
@@ -71,28 +69,32 @@ def _put(document: Document, path: KeyPath, value: Any, spot: Spot) -> None:
 def _open_mapping(document: Document, path: KeyPath, key: str | int, spot: Spot) -> None:
     """Make what is at `path` a mapping that `key` may be put into."""
     given = document.find(path)
-    mapping = _written_out(given) if len(path) == 2 and path[0] == "space" else given
-    if len(path) == 2 and path[0] == "space" and isinstance(mapping, dict):
-        mapping = _without_rivals(mapping, key)
-    if mapping is given and isinstance(given, dict):
-        return
-    document.replace(path, mapping if isinstance(mapping, dict) else {}, spot)
+    mapping = _open_parameter(given, key) if len(path) == 2 and path[0] == "space" else given
+    if not isinstance(mapping, dict) or mapping is not given:
+        document.replace(path, mapping if isinstance(mapping, dict) else {}, spot)
+
+
+def _open_parameter(given: Any, key: str | int) -> Any:
+    """A parameter of the space in the form that has `key`: choices, a range, or one backbone."""
+    if key in VALUE_KEYS:
+        return _as_backbone(given)
+    long = _written_out(given)
+    if key == "when" or not isinstance(long, dict):
+        return long
+    rivals = RANGE_KEYS if key == "choices" else {"choices"} if key in RANGE_KEYS else set()
+    if long.keys() & rivals:
+        return {name: value for name, value in long.items() if name not in rivals}
+    return long
 
 
 def _written_out(given: Any) -> Any:
     """A parameter in its long form: `{choices: [16]}` for `16`."""
-    if isinstance(given, dict):
-        return {"choices": [given]} if "name" in given else given
-    if given is None:
-        return None
+    if given is None or (isinstance(given, dict) and not given.keys() & VALUE_KEYS):
+        return given
     return {"choices": given if isinstance(given, list) else [given]}
 
 
-def _without_rivals(mapping: dict[str, Any], key: str | int) -> dict[str, Any]:
-    """Choices, a range and a single backbone exclude each other: the key put last decides."""
-    forms = (frozenset({"choices"}), RANGE_KEYS, _VALUE_KEYS)
-    mine = next((form for form in forms if key in form), None)
-    if mine is None or not mapping.keys() & frozenset().union(*forms) - mine:
-        return mapping
-    stays = mine if mine is _VALUE_KEYS else mine | {"when"}
-    return {name: value for name, value in mapping.items() if name in stays}
+def _as_backbone(given: Any) -> Any:
+    if isinstance(given, str):
+        return {"name": given}
+    return given if isinstance(given, dict) and given.keys() & VALUE_KEYS else None

@@ -11,6 +11,10 @@ I = TypeVar("I", bound=int)  # noqa: E741
 F = TypeVar("F", bound=float)
 Scalar = str | int | float | bool
 
+VALUE_KEYS = frozenset({"name", "alpha", "weights"})
+"""The keys of a backbone, the one kind of choice that is itself a mapping."""
+RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
+
 
 class Strict(BaseModel):
     """The base of every part of the sweep file.
@@ -47,7 +51,9 @@ class Choices(Conditional, Generic[T]):
         """Let `16`, and `[16, 32]`, stand for `{choices: [16]}` and `{choices: [16, 32]}`."""
         if isinstance(value, list):
             return {"choices": value}
-        if isinstance(value, BaseModel) or (isinstance(value, dict) and "name" not in value):
+        if isinstance(value, BaseModel) or (
+            isinstance(value, dict) and not value.keys() & VALUE_KEYS
+        ):
             return value
         return {"choices": [value]}
 
@@ -103,9 +109,6 @@ class FloatRange(Range, Generic[F]):
 def one_of(*values: Any, when: dict[str, Any] | None = None) -> Any:
     """A default for a parameter: the choices, and where it is sampled at all."""
     return {"choices": list(values), "when": when}
-
-
-RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
 
 
 def _kind(value: Any) -> str:
