@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 
 from tlsearch.data.whole import make_whole
 from tlsearch.errors import DataError, HomeError
@@ -86,8 +86,8 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 
 def _check_member(archive: Path, name: str, is_plain: bool) -> None:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if is_plain and not path.is_absolute() and ".." not in path.parts and ":" not in path.parts[:1]:
+    path = PureWindowsPath(name)  # understands both kinds of slash, and drives
+    if is_plain and not path.anchor and ".." not in path.parts:
         return
     raise DataError(
         f"the archive is refused: {archive}",
