@@ -77,8 +77,9 @@ class Engine:
         """Probabilities, float32 `[n, classes]`, of uint8 RGB photos `[n, size, size, 3]`.
 
         Raises:
-            UsageError: photos of another type or shape.
+            UsageError: photos of another type or shape, or a batch of none.
         """
+        _check_batch(batch_size)
         self._check(images)
         starts = range(0, len(images), batch_size)
         parts = [self._run(images[start : start + batch_size]) for start in starts]
@@ -112,7 +113,11 @@ class Engine:
         """A prediction for each photo, in their order; an unreadable one gets its `error`.
 
         Photos are read `batch_size` at a time, so the iterable may be endless.
+
+        Raises:
+            UsageError: a batch of none.
         """
+        _check_batch(batch_size)
         numbered = enumerate(photos)
         with ThreadPoolExecutor() as pool:
             while batch := list(islice(numbered, batch_size)):
@@ -150,6 +155,11 @@ class Engine:
                 expected=f"uint8 [n, {size}, {size}, 3]",
                 hint="read them with read_photo of tlsearch.data.photo, or use Engine.classify",
             )
+
+
+def _check_batch(size: int) -> None:
+    if size < 1:
+        raise UsageError("a batch holds at least one photo", received=size, expected="1 or more")
 
 
 def _name(number: int, photo: Path | bytes) -> str:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import copy
+import json
+from functools import reduce
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tlsearch.config.loading import dump, load
 from tlsearch.config.parameters import Choices, IntRange
@@ -154,6 +158,15 @@ def test_a_backbone_that_is_wrong(backbone, column, what):
         assert place == f"a.yaml:5:{column}"
 
 
+def test_photos_too_small_for_a_backbone():
+    text = PLAIN.replace("MobileNet", "[MobileNet, Xception]")
+    assert load(written(text + "  image_size: [null, 96]\n"))
+    mistake = only(text + "  image_size: [64, 96]\n")
+    assert mistake.startswith("a.yaml:6:16: Xception cannot see photos so small (received 64)")
+    assert "smallest image_size is 71" in mistake
+    assert load(written(text + "  image_size: {choices: [64], when: {backbone: MobileNet}}\n"))
+
+
 def test_backbones_of_ones_own():
     text = PLAIN.replace("MobileNet", "[nets/mine.keras, kerashub:resnet_50, VGG16]")
     names = [choice.name for choice in load(written(text)).space.backbone.choices]
@@ -237,3 +250,36 @@ def test_the_kinds_of_parameters():
     space = load(written(text)).space
     assert isinstance(space.unfreeze, IntRange)
     assert isinstance(space.hidden_units, Choices)
+
+
+def outcome(values) -> list[str]:
+    try:
+        load(written(json.dumps(values)))
+    except SweepFileError as error:
+        return error.mistakes
+    return []
+
+
+def test_no_mangled_sweep_ends_in_another_error():
+    """Every key and item of a sweep, replaced by every kind of nonsense."""
+    whole = PLAIN.replace("MobileNet", "[VGG16, {name: MobileNet, alpha: 0.5}]")
+    whole += "  unfreeze: {type: int, low: 1, high: 4, when: {strategy: [fine_tune]}}\n"
+    whole += "train: {early_stopping: {patience: 1}}\n"
+    values = YAML(typ="safe", pure=True).load(whole)
+    refused = []
+    for path in paths(values):
+        for odd in (None, True, -1, 0.5, "x", [], [None], {}, {"x": 1}, {"choices": {}}, [[1]]):
+            mangled = copy.deepcopy(values)
+            *parents, last = path
+            reduce(lambda node, step: node[step], parents, mangled)[last] = odd
+            refused += outcome(mangled)
+    assert len(refused) > 100
+    assert all(line.startswith("a.yaml:1:") for line in refused)
+
+
+def paths(node):
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in items:
+        yield (key,)
+        if isinstance(value, (dict, list)):
+            yield from ((key, *rest) for rest in paths(value))

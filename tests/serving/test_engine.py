@@ -62,6 +62,19 @@ def test_photos_of_another_kind_are_refused(engine, images):
         engine.predict(images)
 
 
+def test_a_batch_of_none_is_refused(engine):
+    with pytest.raises(UsageError, match="at least one"):
+        engine.predict(np.zeros((1, SIZE, SIZE, 3), np.uint8), batch_size=0)
+    with pytest.raises(UsageError, match="at least one"):
+        next(engine.classify([plain("red")], batch_size=0))
+
+
+def test_photos_need_not_lie_in_one_piece(engine):
+    images = np.random.default_rng(4).integers(0, 256, (3, SIZE, SIZE, 3), dtype=np.uint8)
+    flipped = images[:, ::-1, :, ::-1]
+    np.testing.assert_allclose(engine.predict(flipped), engine.predict(flipped.copy()), atol=1e-6)
+
+
 def test_a_wrong_golden_probability_is_refused(make_bundle, tmp_path):
     def shift(golden):
         return replace(golden, probabilities=golden.probabilities + np.float32(2e-3))

@@ -1,4 +1,4 @@
-"""Whether the backbones that a space names are in the table, with the alphas it asks for.
+"""Whether the backbones that a space names are in the table, with its alphas and image sizes.
 
 Leaves out whether files and weights are there: that is found out when they are loaded.
 """
@@ -17,7 +17,7 @@ MODEL_FILE = ".keras"
 
 
 def check_backbones(document: Document) -> Iterator[Mistake]:
-    """A mistake for each unknown name, alpha the backbone has not, and odd weights."""
+    """A mistake for each unknown name, alpha or size the backbone has not, and odd weights."""
     for path, choice in backbones(document):
         keys = choice if isinstance(choice, dict) else {}
         name = keys.get("name") if keys else choice
@@ -25,12 +25,16 @@ def check_backbones(document: Document) -> Iterator[Mistake]:
         if isinstance(name, str):
             yield from _check_name(document, at_name, name)
             yield from _check_alpha(document, (*path, "alpha"), name, keys.get("alpha"))
+            yield from _check_sizes(document, name)
         yield from _check_weights(document, (*path, "weights"), keys.get("weights"))
 
 
 def backbones(document: Document) -> Iterator[tuple[KeyPath, Any]]:
     """Each choice of `space.backbone` and its path, however it is written."""
-    path: KeyPath = ("space", "backbone")
+    return _choices(document, ("space", "backbone"))
+
+
+def _choices(document: Document, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     given = document.find(path)
     if isinstance(given, dict) and "choices" in given:
         path, given = (*path, "choices"), given["choices"]
@@ -69,6 +73,21 @@ def _check_alpha(document: Document, path: KeyPath, name: str, alpha: Any) -> It
     what = f"{name} has no alpha {alpha:g}" if alphas else f"{name} has no alpha at all"
     hint = f"its alphas: {choices}" if alphas else "remove the key"
     yield Mistake(document.value_spot(path), f"{what} {received(alpha)}", hint)
+
+
+def _check_sizes(document: Document, name: str) -> Iterator[Mistake]:
+    from tlsearch.backbones.table import BACKBONES
+
+    parameter = document.find(("space", "image_size"))
+    conditional = isinstance(parameter, dict) and parameter.get("when")
+    if name not in BACKBONES or conditional:
+        return
+    smallest = BACKBONES[name].smallest
+    for path, size in _choices(document, ("space", "image_size")):
+        if isinstance(size, int) and 16 <= size < smallest:
+            what = f"{name} cannot see photos so small {received(size)}"
+            hint = f"its smallest image_size is {smallest}"
+            yield Mistake(document.value_spot(path), what, hint)
 
 
 def _check_weights(document: Document, path: KeyPath, weights: Any) -> Iterator[Mistake]:

@@ -42,6 +42,8 @@ _EXAMPLES = {
     "data.source": "source: path/to/photos",
     "space": "space: {backbone: MobileNetV2}",
     "space.backbone": "backbone: MobileNetV2",
+}
+_PARAMETER_EXAMPLES = {
     "type": "type: int (or float)",
     "low": "low: 1",
     "high": "high: 4",
@@ -125,8 +127,9 @@ def _unknown_key(problem: _Problem, document: Document) -> Mistake:
 
 def _missing_key(problem: _Problem, document: Document) -> Mistake:
     name = dotted(problem.path)
-    example = _EXAMPLES.get(name) or _EXAMPLES.get(str(problem.path[-1]))
-    hint = f"add `{example}`" if example else f"add `{problem.path[-1]}: ...`"
+    key = str(problem.path[-1])
+    example = _EXAMPLES.get(name) or _PARAMETER_EXAMPLES.get(key) or f"{key}: ..."
+    hint = f"add `{example}`"
     return Mistake(document.key_spot(problem.path[:-1]), f"{name} is missing", hint)
 
 
