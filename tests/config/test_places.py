@@ -40,6 +40,11 @@ def test_paths_in_an_override_start_here(tmp_path):
     assert sweep.space.backbone.choices[0].weights == str(tmp_path / "here/w.h5")
 
 
+def test_an_override_beside_a_path_leaves_it_where_it_is(tmp_path):
+    backbone = loaded(tmp_path, "space.backbone.when={pooling: avg}").space.backbone
+    assert backbone.choices[0].weights == str(tmp_path / "sweeps/mine.weights.h5")
+
+
 def test_home_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert loaded(tmp_path, source="~/photos").data.source == str(tmp_path / "photos")
@@ -47,7 +52,13 @@ def test_home_is_expanded(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "source",
-    ["http://a.example/x.tgz", "https://a.example/x.zip", "generated:flowers", "/far/photos"],
+    [
+        "http://a.example/x.tgz",
+        "https://a.example/x.zip",
+        "generated:flowers",
+        "/far/photos",
+        "~nobody-of-this-name/photos",
+    ],
 )
 def test_addresses_and_absolute_paths_stay(tmp_path, source):
     assert loaded(tmp_path, source=source).data.source == source

@@ -41,11 +41,13 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
     document = parse(_text(path), Spot.in_file(str(path)))
     if not isinstance(document.value, dict):
         raise _error(document.mistakes or [_no_mapping(document)])
+    resolve_paths(document, path.absolute().parent)
     apply_overrides(document, overrides)
     apply_values(document, values, after=len(overrides))
     apply_environment(document)
+    # What the file says is absolute by now, so this reaches only what came on top of it.
+    resolve_paths(document, Path.cwd())
     mistakes = [*document.mistakes, *check_backbones(document), *check_conditions(document)]
-    resolve_paths(document, path.absolute().parent)
     return _validate(document, mistakes)
 
 
@@ -94,26 +96,19 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        spot = Spot.in_file(str(path), line)
-        what, hint = (
-            f"not UTF-8 text (received byte 0x{error.object[error.start]:02x})",
-            "save as UTF-8",
-        )
+        what = f"not UTF-8 text (received byte 0x{error.object[error.start]:02x})"
+        mistake = Mistake(Spot.in_file(str(path), line), what, "save the file as UTF-8")
     except OSError as error:
-        spot, hint = Spot.in_file(str(path)), _near(path)
         what = f"the sweep file cannot be read: {error.strerror}"
-    raise _error([Mistake(spot, what, hint)])
+        mistake = Mistake(Spot.in_file(str(path)), what, _near(path))
+    raise _error([mistake])
 
 
 def _near(path: Path) -> str:
-    """The files that may have been meant."""
-    folder = path.parent if path.parent.is_dir() else Path("sweeps")
-    files = {file.name: file for pattern in ("*.yaml", "*.yml") for file in folder.glob(pattern)}
-    if path.is_dir():
-        files = {file.name: file for file in path.glob("*.y*ml")}
-    found = nearest(path.name, files)
-    if found:
+    """A hint: the file that may have been meant, or those there are."""
+    folders = (path, path.parent, Path("sweeps"))
+    folder = next((folder for folder in folders if folder.is_dir()), Path())
+    files = {file.name: file for file in sorted(folder.glob("*.y*ml"))}
+    if found := nearest(path.name, files):
         return f"did you mean {files[found]}?"
-    return (
-        f"files there: {', '.join(map(str, sorted(files.values())))}" if files else "check the path"
-    )
+    return f"files there: {', '.join(map(str, files.values()))}" if files else "check the path"

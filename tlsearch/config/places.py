@@ -15,22 +15,23 @@ TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 _ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+://|generated:|kerashub:)")
 
 
-def resolve_paths(document: Document, folder: Path) -> None:
-    """Make paths absolute: those of the file from `folder`, an override's from where we are.
+def resolve_paths(document: Document, start: Path) -> None:
+    """Make relative paths absolute: they start at `start`.
 
     Addresses, `generated:` and `kerashub:` stay as they are.
     """
     for path in _paths(document):
-        spot = document.value_spot(path)
-        start = folder if spot.is_file else Path.cwd()
         _swap(document, path, absolute(document.find(path), start))
 
 
 def absolute(text: str, start: Path) -> str:
-    """`text` as an absolute path; an address as it is."""
+    """`text` as an absolute path; an address, and what can be no path, as it is."""
     if _ADDRESS.match(text):
         return text
-    return str((start / Path(text).expanduser()).resolve())
+    try:
+        return str((start / Path(text).expanduser()).resolve())
+    except (RuntimeError, ValueError):  # `~` of a user that is not there; a null character
+        return text
 
 
 def apply_environment(document: Document) -> None:
