@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import serving
 
@@ -19,5 +20,6 @@ def test_the_public_door():
 
 
 def test_import_is_light():
-    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True)
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, cwd=root)
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
