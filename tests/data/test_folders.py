@@ -93,6 +93,11 @@ def test_the_folder_above_leads_to_the_right_one(tmp_path):
     assert raised.value.hint == f"did you mean data.source={tmp_path / 'flower_photos'}?"
 
 
+def test_a_folder_that_cannot_be_read(tmp_path):
+    with pytest.raises(DataError, match="cannot be read"):
+        FolderSource(tmp_path / "absent").photos()
+
+
 def test_the_real_flowers(flower_photos):
     listing = FolderSource(flower_photos).listing()
     labels = [photo.label for photo in listing.photos]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from tlsearch.data.photo import read_photo
 from tlsearch.data.pixels import PixelStore
+from tlsearch.errors import HomeError
 
 SIZE = 16
 
@@ -143,6 +144,17 @@ def test_an_index_beyond_the_pixels_is_cut_off(store, make):
     fresh = PixelStore(store.folder, SIZE)
     assert fresh.add(photos) == {}
     assert_holds(fresh, photos)
+
+
+def test_a_full_disk_is_explained_and_survived(store, make):
+    photos = make(3)
+    store.folder.mkdir()
+    (store.folder / "pixels.bin").symlink_to("/dev/full")
+    with pytest.raises(HomeError, match="No space left"):
+        store.add(photos)
+    (store.folder / "pixels.bin").unlink()
+    assert store.add(photos) == {}
+    assert_holds(store, photos)
 
 
 KILLED_BETWEEN_PIXELS_AND_INDEX = """

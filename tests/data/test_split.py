@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tlsearch.config.schema import Split
-from tlsearch.data.split import Hashed, assign, count_photos, find_conflicts, fraction
+from tlsearch.data.split import Hashed, assign, count_photos, fraction
 from tlsearch.errors import DataError
 
 
@@ -130,14 +130,3 @@ def test_counts_hold_zeros():
     assert counts["a", "train"] == counts["b", "test"] == 1
     assert sum(counts.values()) == 2
     assert len(counts) == 6
-
-
-def test_conflicts():
-    some = [Hashed("0", "a", "train"), Hashed("0", "a", "test"), Hashed("1", "a", "train")]
-    leaking = find_conflicts(some, ["train", "test", "train"])
-    assert [warning.split(" ", 1)[0] for warning in leaking] == ["1", "1"]
-    assert "more than one split" in leaking[0]
-    assert "exact copies" in leaking[1]
-    doubtful = find_conflicts([Hashed("0", "a", None), Hashed("0", "b", None)], ["train"] * 2)
-    assert "more than one label" in doubtful[0]
-    assert find_conflicts([Hashed("0", "a", None), Hashed("1", "a", None)], ["train"] * 2) == []

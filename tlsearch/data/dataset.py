@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlsearch.config.schema import Data
+from tlsearch.data.conflicts import find_conflicts
 from tlsearch.data.photo import RESIZE_RULE
 from tlsearch.data.pixels import PixelStore
 from tlsearch.data.source import SPLITS, Listing, Photo, open_source
-from tlsearch.data.split import Hashed, assign, find_conflicts
+from tlsearch.data.split import Hashed, assign
 from tlsearch.errors import DataError
 from tlsearch.paths import Paths
 from tlsearch.progress import track
@@ -88,20 +89,22 @@ def prepare(data: Data, paths: Paths, size: int) -> Dataset:
     readable, unreadable = _read(listing.photos, pixel_store(paths, size))
     _check_unreadable(unreadable, len(listing.photos), data.max_unreadable)
     readable.sort(key=lambda item: (item[1].label, item[1].content, item[0]))
-    hashed = [photo for _, photo in readable]
-    places = assign(hashed, data.split)
-    warnings = (*_listing_warnings(listing, unreadable), *find_conflicts(hashed, places))
-    classes = sorted({photo.label for photo in hashed})
+    files, photos = [path for path, _ in readable], [photo for _, photo in readable]
+    places = assign(photos, data.split)
+    classes = sorted({photo.label for photo in photos})
     numbers = {name: number for number, name in enumerate(classes)}
     return Dataset(
         classes=tuple(classes),
-        paths=tuple(path for path, _ in readable),
-        contents=tuple(photo.content for photo in hashed),
-        labels=np.array([numbers[photo.label] for photo in hashed], np.int64),
+        paths=tuple(files),
+        contents=tuple(photo.content for photo in photos),
+        labels=np.array([numbers[photo.label] for photo in photos], np.int64),
         splits={name: np.flatnonzero(np.array(places) == name) for name in SPLITS},
         unreadable=tuple(unreadable),
-        warnings=warnings,
-        digest=_digest(hashed, places),
+        warnings=(
+            *_listing_warnings(listing, unreadable),
+            *find_conflicts(files, photos, places),
+        ),
+        digest=_digest(photos, places),
         source=source.description,
     )
 
@@ -174,12 +177,11 @@ def _round_up(share: float) -> float:
 
 
 def _listing_warnings(listing: Listing, unreadable: Sequence[Unreadable]) -> list[str]:
-    warnings = []
-    if unreadable:
-        warnings.append(f"{len(unreadable)} photos are unreadable and left out")
-    if listing.ignored:
-        warnings.append(f"{listing.ignored} files are no photos and were passed over")
-    return warnings
+    found = [
+        (len(unreadable), "unreadable photos left out"),
+        (listing.ignored, "files of other kinds passed over"),
+    ]
+    return [f"{what}: {count}" for count, what in found if count]
 
 
 def _digest(photos: Sequence[Hashed], places: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from tlsearch.data.writing import explain_failure
 from tlsearch.errors import DataError, DownloadError
 from tlsearch.paths import Paths
 from tlsearch.progress import bar
@@ -32,16 +33,18 @@ def fetch(address: str, sha256: str | None, paths: Paths) -> Path:
     Raises:
         DownloadError: it cannot be fetched; the message says where to put it by hand.
         DataError: its checksum is another one.
+        HomeError: the disk is full, or may not be written to.
     """
     from filelock import FileLock
 
     target = place_of(address, paths)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / ".lock"):
-        if target.is_file():
-            check_sha256(target, sha256)
-        else:
-            _download(address, sha256, target)
+    with explain_failure(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / ".lock"):
+            if target.is_file():
+                check_sha256(target, sha256)
+            else:
+                _download(address, sha256, target)
     return target
 
 
@@ -83,7 +86,7 @@ def _download(address: str, sha256: str | None, target: Path) -> None:
                 raise _checksum_error(address, actual, str(sha256))
             partial.replace(target)
             return
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             if attempt == _ATTEMPTS or not _is_transient(error):
                 raise _download_error(address, target, error) from error
             time.sleep(0.5 * attempt)
@@ -122,14 +125,12 @@ def _save(response: httpx.Response, file: IO[bytes]) -> str:
 
 
 def _is_transient(error: Exception) -> bool:
-    """A server that stumbled or a connection that broke; not an answer that will stay."""
+    """A server that stumbled or a connection that broke; one that cannot be made is no network."""
     import httpx
 
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in (429, 500, 502, 503, 504)
-    return isinstance(error, httpx.TransportError) and not isinstance(
-        error, (httpx.TimeoutException, httpx.UnsupportedProtocol)
-    )
+    return isinstance(error, (httpx.ReadError, httpx.RemoteProtocolError))
 
 
 def _download_error(address: str, target: Path, error: Exception) -> DownloadError:

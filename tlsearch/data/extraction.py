@@ -6,20 +6,26 @@ refuses the whole archive, since no archive of photos needs any of them.
 
 from __future__ import annotations
 
+import gzip
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PureWindowsPath
 
-from tlsearch.data.whole import make_whole
-from tlsearch.errors import DataError, HomeError
+from tlsearch.data.writing import make_whole
+from tlsearch.errors import DataError
 from tlsearch.progress import bar
 
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -29,27 +35,17 @@ def unpack(archive: Path, folder: Path) -> Path:
         DataError: the archive is damaged, or holds what an archive of photos must not.
         HomeError: the folder cannot be written to.
     """
-    with _explained(archive):
-        make_whole(folder, partial(_unpack_members, archive))
+    make_whole(folder, partial(_unpack_members, archive))
     return folder
 
 
-@contextmanager
-def _explained(archive: Path) -> Iterator[None]:
-    """Turn the errors of tarfile and zipfile into ours."""
+def _unpack_members(archive: Path, folder: Path) -> None:
+    with archive.open("rb") as opened:
+        is_zip = opened.read(2) == b"PK"
     try:
-        yield
+        (_unpack_zip if is_zip else _unpack_tar)(archive, folder)
     except _DAMAGED as error:
         raise _damaged(archive, error) from error
-    except OSError as error:
-        if error.errno is None:  # gzip says so that its data are damaged
-            raise _damaged(archive, error) from error
-        raise HomeError(
-            f"the archive cannot be unpacked: {archive}",
-            received=str(error),
-            expected="room on the disk, and the right to write",
-            hint="free some space, or choose another place: TLSEARCH_HOME=/path/to/folder",
-        ) from error
 
 
 def _damaged(archive: Path, error: Exception) -> DataError:
@@ -59,12 +55,6 @@ def _damaged(archive: Path, error: Exception) -> DataError:
         expected="a whole .tgz, .tar.gz or .zip that needs no password",
         hint="remove it and fetch it again",
     )
-
-
-def _unpack_members(archive: Path, folder: Path) -> None:
-    with archive.open("rb") as opened:
-        is_zip = opened.read(2) == b"PK"
-    (_unpack_zip if is_zip else _unpack_tar)(archive, folder)
 
 
 def _unpack_zip(archive: Path, folder: Path) -> None:

@@ -32,7 +32,15 @@ class FolderSource(Source):
         return self.called or str(self.folder)
 
     def listing(self) -> Listing:
-        listing = _list(self.folder, _split_folders(self.folder))
+        try:
+            listing = _list(self.folder, _split_folders(self.folder))
+        except OSError as error:
+            raise DataError(
+                f"the folder of photos cannot be read: {self.folder}",
+                received=str(error),
+                expected="folders that this user may read",
+                hint="give this user the right to read them",
+            ) from error
         _check(listing, self.folder, self.description)
         return listing
 
@@ -90,7 +98,7 @@ def _list(folder: Path, splits: dict[str | None, list[Path]]) -> Listing:
 def _files_below(folder: Path) -> tuple[list[Path], int]:
     """The photos at any depth, and how many other files there are."""
     photos, ignored = [], 0
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_raise):
         folders[:] = [name for name in folders if not _is_hidden(name)]
         for name in files:
             if _is_hidden(name) or Path(name).suffix.lower() not in EXTENSIONS:
@@ -98,6 +106,11 @@ def _files_below(folder: Path) -> tuple[list[Path], int]:
             else:
                 photos.append(Path(parent, name))
     return photos, ignored
+
+
+def _raise(error: OSError) -> None:
+    """Without this, os.walk passes over a folder that it may not read."""
+    raise error
 
 
 def _check(listing: Listing, folder: Path, description: str) -> None:

@@ -15,7 +15,7 @@ from tlsearch.config.schema import Generated
 from tlsearch.data.flowers import KINDS, VERSION, draw
 from tlsearch.data.folders import FolderSource
 from tlsearch.data.source import Listing, Source
-from tlsearch.data.whole import make_whole
+from tlsearch.data.writing import make_whole
 from tlsearch.paths import Paths
 from tlsearch.progress import track
 

@@ -14,16 +14,20 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from tlsearch.data.photo import UnreadablePhoto, read_photo
+from tlsearch.data.writing import explain_failure
 from tlsearch.progress import bar
 
 _DIGEST_BYTES = 32
 _CHUNK_BYTES = 32 * 2**20
+_CHUNK_PHOTOS = 512
 Decoded = np.ndarray | str
 """The pixels of a photo, or why there are none."""
 
@@ -54,6 +58,9 @@ class PixelStore:
 
         Returns:
             Why the photos that cannot be used cannot, by digest.
+
+        Raises:
+            HomeError: the disk is full, or may not be written to.
         """
         unreadable = self._recall(photos)
         if self._missing(photos, unreadable):
@@ -104,11 +111,14 @@ class PixelStore:
             if digest not in unreadable and bytes.fromhex(digest) not in self._rows
         ]
 
-    def _add_missing(self, photos: Mapping[str, Path]) -> dict[str, str]:
+    def _lock(self) -> AbstractContextManager:
         from filelock import FileLock
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / ".lock"):
+        return FileLock(self.folder / ".lock")
+
+    def _add_missing(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        with explain_failure(self.folder), self._lock():
             self._cut_torn_tails()
             # Another process may have added some of them while this one waited.
             unreadable = self._recall(photos)
@@ -118,21 +128,29 @@ class PixelStore:
         return unreadable | failed
 
     def _decode(self, photos: Mapping[str, Path]) -> dict[str, str]:
+        """Decode and write chunk by chunk; while one is written the next is being decoded."""
         failed: dict[str, str] = {}
-        length = max(1, _CHUNK_BYTES // self._row_bytes)
+        length = max(1, min(_CHUNK_PHOTOS, _CHUNK_BYTES // self._row_bytes))
         with (
             bar(f"reading photos at {self.size} px", len(photos)) as advance,
             ThreadPoolExecutor(_cores()) as threads,
         ):
-            for chunk in _chunks(list(photos), length):
-                files = [photos[digest] for digest in chunk]
-                results = threads.map(decode_checked, files, chunk, [self.size] * len(chunk))
+            chunks = (self._start(threads, chunk) for chunk in _chunks(photos, length))
+            for pending, _ in pairwise(chain(chunks, [None])):
                 decoded = {}
-                for digest, result in zip(chunk, results, strict=True):
-                    decoded[digest] = result
+                for digest, future in (pending or {}).items():
+                    decoded[digest] = future.result()
                     advance(1)
                 failed |= self._write(decoded)
         return failed
+
+    def _start(
+        self, threads: ThreadPoolExecutor, photos: Mapping[str, Path]
+    ) -> dict[str, Future[Decoded | UnreadablePhoto]]:
+        return {
+            digest: threads.submit(decode_checked, file, digest, self.size)
+            for digest, file in photos.items()
+        }
 
     def _write(self, decoded: Mapping[str, Decoded | UnreadablePhoto]) -> dict[str, str]:
         """Append a chunk: first its pixels, then, when these are on the disk, its digests."""
@@ -195,9 +213,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _chunks(items: list[str], length: int) -> Iterator[list[str]]:
-    for start in range(0, len(items), length):
-        yield items[start : start + length]
+def _chunks(photos: Mapping[str, Path], length: int) -> Iterator[dict[str, Path]]:
+    items = iter(photos.items())
+    while chunk := dict(islice(items, length)):
+        yield chunk
 
 
 def _append(file: Path, parts: Iterable[bytes]) -> None:

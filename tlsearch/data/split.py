@@ -57,22 +57,6 @@ def fraction(content: str, seed: int) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def find_conflicts(photos: Sequence[Hashed], places: Sequence[str]) -> list[str]:
-    """Warnings about photos of the same content: in two splits, or with two labels."""
-    labels, splits = defaultdict(set), defaultdict(set)
-    for photo, place in zip(photos, places, strict=True):
-        labels[photo.content].add(photo.label)
-        splits[photo.content].add(place)
-    warnings = []
-    if leaks := sum(len(found) > 1 for found in splits.values()):
-        warnings.append(f"{leaks} photos lie in more than one split, so the results are flattered")
-    if doubtful := sum(len(found) > 1 for found in labels.values()):
-        warnings.append(f"{doubtful} photos have more than one label, so one of them is wrong")
-    if copies := len(photos) - len(labels):
-        warnings.append(f"{copies} photos are exact copies of others")
-    return warnings
-
-
 def _carved(photos: Sequence[Hashed]) -> tuple[str, ...]:
     """The splits that the source does not name, and that train must give photos to."""
     named = {photo.split for photo in photos}
