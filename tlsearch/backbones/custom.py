@@ -172,7 +172,7 @@ def _is_global_pooling(operation: Any) -> bool:
 
 def _name_apart(model: keras.Model, taken: dict[str, Any]) -> None:
     """Nested models may repeat names, which one flat graph may not."""
-    for operation in model.operations:
+    for operation in (node.operation for node in nodes(model)):
         if is_graph(operation):
             _name_apart(operation, taken)
         elif taken.setdefault(operation.name, operation) is not operation:

@@ -49,13 +49,14 @@ def cut(model: keras.Model, boundary: str | None) -> tuple[keras.Model | None, k
             in the suffix and no prefix.
 
     Raises:
-        UsageError: nothing of this name, or other paths lead around it.
+        UsageError: nothing of this name, other paths lead around it, or it is the model's input
+            or output, which leaves nothing for one of the halves.
     """
     import keras
 
     if boundary is None:
         return None, model
-    cuts = {found.name: found.tensor for found in boundaries(model)}
+    cuts = {found.name: found.tensor for found in boundaries(model)[1:-1]}
     if boundary not in cuts:
         raise UsageError(
             f"{model.name} cannot be cut there",
