@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich.markup import escape
+
 from tlsearch.errors import HomeError
 from tlsearch.execution.devices import gpus
 from tlsearch.paths import Paths
@@ -106,5 +108,5 @@ def _print(findings: list[Finding]) -> None:
     for finding in findings:
         lack = "[red]no[/]  " if finding.needed else "[yellow]-[/]   "
         sign = "[green]ok[/]  " if finding.fine else lack
-        advice = "" if finding.fine or not finding.advice else f"  ({finding.advice})"
+        advice = "" if finding.fine or not finding.advice else escape(f"  ({finding.advice})")
         console.print(f"{sign}{finding.what}: {finding.found}{advice}")
