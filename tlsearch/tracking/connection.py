@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsearch.errors import TlsearchError
-from tlsearch.tracking.location import TrackingStore, hide_passwords, prepare_environment
+from tlsearch.tracking.location import SQLITE, TrackingStore, hide_passwords, prepare_environment
 from tlsearch.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-SQLITE = "sqlite:///"
 
 
 def connect(store: TrackingStore) -> MlflowClient:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 LONGEST_PARAMETER = 6000
 LONGEST_TAG = 8000
-LONGEST_DIGEST = 36
+SHOWN_DIGEST = 12
+"""MLflow keeps up to 36 characters and shows all it has; the tag has the whole digest."""
 BATCH = 100
 """How many parameters or tags one call may carry."""
 
@@ -84,7 +85,7 @@ def make_dataset(summary: DatasetSummary) -> DatasetInput:
     profile = {"photos": totals, "classes": len(names), "photos_by_class": summary.counts}
     dataset = Dataset(
         name=summary.name,
-        digest=summary.digest[:LONGEST_DIGEST],
+        digest=summary.digest[:SHOWN_DIGEST],
         source_type="http" if remote else "local",
         source=json.dumps(source),
         schema=json.dumps({"classes": names}),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from tlsearch.paths import Paths
 
+SQLITE = "sqlite:///"
+
 SETTINGS = {
     # A dead server costs about a second when it refuses, and at most two of these timeouts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -50,7 +52,7 @@ def resolve_uri(override: str | None, yaml_value: str | None, paths: Paths) -> T
     given = override or os.environ.get("MLFLOW_TRACKING_URI") or yaml_value
     if given and TrackingStore(given).is_server:
         return TrackingStore(given)
-    return TrackingStore(given or f"sqlite:///{paths.mlflow_db}", paths.artifacts.as_uri())
+    return TrackingStore(given or f"{SQLITE}{paths.mlflow_db}", paths.artifacts.as_uri())
 
 
 def prepare_environment() -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from tlsearch.tracking import entries
 from tlsearch.tracking.connection import connect, translate_errors
+from tlsearch.tracking.leaderboard import describe_leaderboard
 from tlsearch.tracking.location import TrackingStore
 from tlsearch.tracking.registry import register_bundle
 from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrackingError, TrialState
@@ -68,10 +69,12 @@ class MLflowTracker(Tracker):
             found = self._find(run_id)
             labels = {**_who(), **entries.library_versions(), "tlsearch.kind": "sweep", **tags}
             run = found or self._client.create_run(self._experiment(experiment), run_name=name)
+            self._label_experiment(run, describe_leaderboard(parameters))
             self._reopen(run, labels)
             self._log_parameters(run, entries.flatten(parameters))
             if dataset is not None:
                 self._client.log_inputs(run.info.run_id, [entries.make_dataset(dataset)])
+                self._log_tags(run.info.run_id, {"tlsearch.dataset": dataset.digest})
             return run.info.run_id
 
     def start_trial(
@@ -138,16 +141,18 @@ class MLflowTracker(Tracker):
         if found is None:
             root = self.store.artifact_root
             place = f"{root}/{quote(name, safe='')}" if root else None
-            return self._client.create_experiment(name, place, EXPERIMENT_TAGS)
+            return self._client.create_experiment(name, place)
         if found.lifecycle_stage == "deleted":
             raise TrackingError(
                 f"the experiment '{name}' was deleted in MLflow at {self.store}",
                 hint=f"bring it back: mlflow experiments restore -x {found.experiment_id}, "
                 "or choose another name: tracking.experiment=...",
             )
-        for key, value in EXPERIMENT_TAGS.items():
-            self._client.set_experiment_tag(found.experiment_id, key, value)
         return found.experiment_id
+
+    def _label_experiment(self, run: Run, tags: Mapping[str, str]) -> None:
+        for key, value in {**EXPERIMENT_TAGS, **tags}.items():
+            self._client.set_experiment_tag(run.info.experiment_id, key, value)
 
     def _find(self, run_id: str | None) -> Run | None:
         """The run, unless it was deleted or belongs to another store."""
