@@ -146,6 +146,17 @@ def test_an_index_beyond_the_pixels_is_cut_off(store, make):
     assert_holds(fresh, photos)
 
 
+def test_an_index_that_a_power_cut_left_with_zeros(store, make):
+    first, second = make(3), make(2, start=3)
+    store.add(first)
+    for name, zeros in (("index.bin", 2 * 32), ("pixels.bin", 2 * SIZE * SIZE * 3)):
+        with (store.folder / name).open("ab") as opened:
+            opened.write(bytes(zeros))
+    fresh = PixelStore(store.folder, SIZE)
+    assert fresh.add(second) == {}
+    assert_holds(fresh, first | second)
+
+
 def test_a_full_disk_is_explained_and_survived(store, make):
     photos = make(3)
     store.folder.mkdir()

@@ -38,7 +38,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Readable photos with their classes and splits, in an order that file names do not change.
 

@@ -51,9 +51,8 @@ def fetch(address: str, sha256: str | None, paths: Paths) -> Path:
 def place_of(address: str, paths: Paths) -> Path:
     """Where the file behind an address is kept, and where it may be put by hand."""
     key = hashlib.sha256(address.encode()).hexdigest()[:12]
-    return (
-        paths.downloads / key / (PurePosixPath(unquote(urlsplit(address).path)).name or "archive")
-    )
+    name = PurePosixPath(unquote(urlsplit(address).path)).name
+    return paths.downloads / key / (name or "archive")
 
 
 def check_sha256(file: Path, expected: str | None) -> None:

@@ -7,6 +7,7 @@ refuses the whole archive, since no archive of photos needs any of them.
 from __future__ import annotations
 
 import gzip
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -23,6 +24,7 @@ _DAMAGED = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     RuntimeError,
 )

@@ -44,6 +44,7 @@ class PixelStore:
         self.folder = folder
         self.size = size
         self._rows: dict[bytes, int] = {}
+        self._count = 0
         self._pixels = np.zeros((0, size, size, 3), np.uint8)
 
     def add(self, photos: Mapping[str, Path]) -> dict[str, str]:
@@ -82,8 +83,8 @@ class PixelStore:
     def pixels(self) -> np.ndarray:
         """All photos, read-only and mapped from disk: uint8 of shape [rows, size, size, 3]."""
         self._reload()
-        if len(self._pixels) < len(self._rows):
-            shape = (len(self._rows), self.size, self.size, 3)
+        if len(self._pixels) < self._count:
+            shape = (self._count, self.size, self.size, 3)
             self._pixels = np.memmap(self._pixel_file, np.uint8, "r", shape=shape)
         return self._pixels
 
@@ -160,7 +161,8 @@ class PixelStore:
         }
         _append(self._pixel_file, (photo.tobytes() for photo in photos.values()))
         _append(self._index_file, (bytes.fromhex(digest) for digest in photos))
-        _append(self._unreadable_file, (_line(*item) for item in lasting.items()))
+        if lasting:
+            _append(self._unreadable_file, (_line(*item) for item in lasting.items()))
         return lasting | {digest: it for digest, it in decoded.items() if isinstance(it, str)}
 
     def _recall(self, photos: Mapping[str, Path]) -> dict[str, str]:
@@ -170,25 +172,21 @@ class PixelStore:
 
     def _reload(self) -> None:
         """Read the digests that were added since the last look."""
-        known = len(self._rows)
-        count = min(
-            _size_of(self._index_file) // _DIGEST_BYTES,
-            _size_of(self._pixel_file) // self._row_bytes,
-        )
-        if count <= known:
+        known, self._count = self._count, max(self._count, self._count_on_disk())
+        if self._count == known:
             return
         with self._index_file.open("rb") as file:
             file.seek(known * _DIGEST_BYTES)
-            added = file.read((count - known) * _DIGEST_BYTES)
-        for row in range(known, count):
-            start = (row - known) * _DIGEST_BYTES
-            self._rows[added[start : start + _DIGEST_BYTES]] = row
+            for row in range(known, self._count):
+                self._rows[file.read(_DIGEST_BYTES)] = row
+
+    def _count_on_disk(self) -> int:
+        """How many photos have both their digest and their pixels."""
+        digests = _size_of(self._index_file) // _DIGEST_BYTES
+        return min(digests, _size_of(self._pixel_file) // self._row_bytes)
 
     def _cut_torn_tails(self) -> None:
-        count = min(
-            _size_of(self._index_file) // _DIGEST_BYTES,
-            _size_of(self._pixel_file) // self._row_bytes,
-        )
+        count = self._count_on_disk()
         _cut(self._index_file, count * _DIGEST_BYTES)
         _cut(self._pixel_file, count * self._row_bytes)
         _cut(self._unreadable_file, sum(len(line) for line in _whole_lines(self._unreadable_file)))
