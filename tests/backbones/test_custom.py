@@ -167,9 +167,9 @@ def test_kerashub_is_asked_for_when_absent(monkeypatch):
 def test_kerashub_preset(tmp_path):
     hub = pytest.importorskip("keras_hub", reason="KerasHub is not installed")
     made = hub.models.ResNetBackbone(
-        input_conv_filters=[8],
+        input_conv_filters=[64],
         input_conv_kernel_sizes=[7],
-        stackwise_num_filters=[8, 16],
+        stackwise_num_filters=[64, 128],
         stackwise_num_blocks=[1, 1],
         stackwise_num_strides=[1, 2],
         block_type="basic_block",

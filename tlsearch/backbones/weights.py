@@ -103,22 +103,15 @@ def fetch(file: Published) -> None:
     """Download a weights file; it appears under its name only once it is complete.
 
     Raises:
-        WeightsError: no network (within 15 seconds), no such file, or no place to put it.
+        WeightsError: no network (told within 10 seconds, or 30 once connected), no such file, or
+            no place to put it.
     """
     import httpx
 
     _log.info("downloading %s to %s", file.address, file.path)
-    timeout = httpx.Timeout(30, connect=10)
-    partial: Path | None = None
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=file.path.parent, suffix=".part", delete=False) as target:
-            partial = Path(target.name)
-            with httpx.stream("GET", file.address, timeout=timeout, follow_redirects=True) as reply:
-                reply.raise_for_status()
-                for chunk in reply.iter_bytes(1 << 20):
-                    target.write(chunk)
-        partial.replace(file.path)
+        _download(file)
     except (httpx.HTTPError, OSError) as error:
         raise WeightsError(
             "the ImageNet weights are not on this machine and could not be downloaded",
@@ -126,8 +119,23 @@ def fetch(file: Published) -> None:
             expected=f"the file {file.path.name} in {file.path.parent}",
             hint=f"download it elsewhere and put it there (KERAS_HOME moves it); {_NO_DOWNLOAD}",
         ) from error
-    finally:
-        if partial is not None:
+
+
+def _download(file: Published) -> None:
+    import httpx
+
+    timeout = httpx.Timeout(30, connect=10)
+    with NamedTemporaryFile(dir=file.path.parent, suffix=".part", delete=False) as target:
+        partial = Path(target.name)
+        try:
+            with httpx.stream("GET", file.address, timeout=timeout, follow_redirects=True) as reply:
+                reply.raise_for_status()
+                for chunk in reply.iter_bytes(1 << 20):
+                    target.write(chunk)
+            target.flush()
+            partial.chmod(0o644)
+            partial.replace(file.path)
+        finally:
             partial.unlink(missing_ok=True)
 
 

@@ -35,7 +35,8 @@ def to_onnx(
         SetupError: Keras does not run on TensorFlow.
         UsageError: several inputs or outputs, or layers that compute in half precision.
     """
-    _check(model)
+    _check_backend()
+    _check_model(model)
     frozen = _freeze(model)
     graph = _convert(frozen, opset, input_name, output_name)
     for value in (*graph.graph.input, *graph.graph.output):
@@ -44,7 +45,7 @@ def to_onnx(
     return graph
 
 
-def _check(model: keras.Model) -> None:
+def _check_backend() -> None:
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -54,6 +55,9 @@ def _check(model: keras.Model) -> None:
             expected="KERAS_BACKEND=tensorflow, whatever the model was trained with",
             hint="KERAS_BACKEND=tensorflow tlsearch export SWEEP",
         )
+
+
+def _check_model(model: keras.Model) -> None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise UsageError(
             "this model is not from photos to one answer",
