@@ -41,6 +41,12 @@ def test_other_files_are_counted_and_hidden_folders_passed_over(tmp_path):
     assert len(source.photos()) == 2
 
 
+def test_photos_in_no_class_folder_are_counted(tmp_path):
+    source = make(tmp_path, "train/a/1.jpg", "train/b/1.jpg", "train/loose.jpg", "LICENSE.txt")
+    assert source.listing().ignored == 2
+    assert len(source.photos()) == 2
+
+
 @pytest.mark.parametrize("validation", ["validation", "val", "valid"])
 def test_split_folders(tmp_path, validation):
     source = make(

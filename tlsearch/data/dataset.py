@@ -179,7 +179,7 @@ def _round_up(share: float) -> float:
 def _listing_warnings(listing: Listing, unreadable: Sequence[Unreadable]) -> list[str]:
     found = [
         (len(unreadable), "unreadable photos left out"),
-        (listing.ignored, "files of other kinds passed over"),
+        (listing.ignored, "files passed over (hidden, of other kinds, or in no class folder)"),
     ]
     return [f"{what}: {count}" for count, what in found if count]
 

@@ -85,7 +85,7 @@ def _split_error(folder: Path, unknown: list[str]) -> DataError:
 
 
 def _list(folder: Path, splits: dict[str | None, list[Path]]) -> Listing:
-    photos, ignored = [], 0
+    photos, ignored = [], _count_files({folder}.union(*splits.values()))
     for split, parents in splits.items():
         for parent in parents:
             for child in subfolders(parent):
@@ -93,6 +93,11 @@ def _list(folder: Path, splits: dict[str | None, list[Path]]) -> Listing:
                 photos += [Photo(path, child.name, split) for path in found]
                 ignored += other
     return Listing(sorted(photos, key=lambda p: p.path.relative_to(folder).parts), ignored)
+
+
+def _count_files(folders: set[Path]) -> int:
+    """Files that lie beside class folders, where they belong to no class."""
+    return sum(path.is_file() for folder in folders for path in folder.iterdir())
 
 
 def _files_below(folder: Path) -> tuple[list[Path], int]:
