@@ -87,6 +87,11 @@ def test_own_weights_on_top_of_the_file(own, tmp_path):
     )
 
 
+def test_width_is_only_for_the_table(own):
+    with pytest.raises(UsageError, match="leave `alpha` out"):
+        build(BackboneSpec(own(_plain()).name, alpha=0.5), None)
+
+
 def test_network_nested_in_a_classifier_is_laid_flat(own):
     """What the transfer learning guides build: base(x, training=False), pooling, Dense."""
     base = keras.applications.MobileNet(
@@ -126,7 +131,8 @@ def test_pooled_features_become_a_map_of_one_pixel(own):
     flat = layers.Flatten()(layers.AveragePooling2D(8)(images))
     hidden = layers.Dense(6, name="hidden")(layers.Concatenate()([flat, layers.ReLU()(flat)]))
     backbone = build(own(keras.Model(images, layers.Dense(2)(hidden))), None)
-    assert len(backbone.model.output.shape) == 4
+    assert backbone.model.output.shape == (None, 1, 1, 6)
+    assert backbone.blocks[-1] == "as_feature_map"
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,21 @@ that wants something else has to have its own Rescaling or Normalization layer.
 
 from __future__ import annotations
 
-import logging
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.backbones.build import Backbone
 from tlsearch.backbones.graph import Boundary, boundaries, is_graph, nodes, replay
-from tlsearch.backbones.preprocessing import Preprocess, keep
+from tlsearch.backbones.preprocessing import Preprocess, keep, rescale
 from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import BACKBONES
+from tlsearch.backbones.weights import read_weights
 from tlsearch.errors import SetupError, UsageError, WeightsError
 
 if TYPE_CHECKING:
     import keras
 
-_log = logging.getLogger(__name__)
 _USUAL_SIZE = 224
 
 
@@ -33,9 +32,11 @@ def from_file(spec: BackboneSpec, image_size: int | None, pretrained: bool) -> B
         WeightsError: the file is absent or cannot be read.
         UsageError: it holds no graph of images, or nothing to take features from.
     """
+    import keras
+
     model = _load(Path(spec.name).expanduser())
-    if pretrained and spec.weights != "imagenet":
-        _load_weights(model, spec.weights)
+    if not pretrained and is_graph(model):
+        model = keras.models.clone_model(model)
     return _backbone(spec, model, image_size, pretrained, keep)
 
 
@@ -63,23 +64,23 @@ def from_preset(spec: BackboneSpec, image_size: int | None, pretrained: bool) ->
             received=f"{spec.preset} ({_first_line(error)})",
             hint="https://keras.io/keras_hub/presets/ lists them; a preset's folder works offline",
         ) from error
-    return _backbone(spec, model, image_size, True, _converting(converter))
+    return _backbone(spec, model, image_size, pretrained, _converting(converter))
 
 
 def _backbone(
     spec: BackboneSpec,
     model: keras.Model,
     image_size: int | None,
-    keep_weights: bool,
+    pretrained: bool,
     preprocess: Preprocess,
 ) -> Backbone:
     import keras
 
     _check_input(spec, model)
+    if pretrained and spec.weights != "imagenet":
+        read_weights(model, Path(spec.weights).expanduser())
     size = image_size or model.input_shape[1] or _USUAL_SIZE
     _name_apart(model, {})
-    if not keep_weights:
-        model = keras.models.clone_model(model)
     model.trainable = True  # a file remembers what was frozen when it was saved
     images = keras.Input((size, size, 3), name="pixels")
     network = _features(keras.Model(images, _on(model, images, spec), name="backbone"), spec)
@@ -102,7 +103,7 @@ def _features(model: keras.Model, spec: BackboneSpec) -> keras.Model:
     """The model up to its feature map, `[batch, h, w, c]`; pooled features become 1 x 1 pixels."""
     import keras
 
-    tensor = _last_map(boundaries(model)[1:])
+    tensor = _last_map(model)
     if tensor is None:
         raise UsageError(
             "no features were found in this network",
@@ -116,19 +117,23 @@ def _features(model: keras.Model, spec: BackboneSpec) -> keras.Model:
     return keras.Model(model.input, tensor, name=model.name)
 
 
-def _last_map(found: list[Boundary]) -> Any | None:
+def _last_map(model: keras.Model) -> Any | None:
     """The last feature map before pooling, or else the last features before the classifier."""
-    maps: list[Any] = []
-    for boundary in found:
-        if len(boundary.tensor.shape) != 4 or _is_global_pooling(boundary.operation):
-            break
-        maps.append(boundary.tensor)
-    if maps:
-        return maps[-1]
-    flat = [b.tensor for b in found if len(b.tensor.shape) in (2, 3)]
+    import keras
+
+    found = boundaries(model)[1:]
+    maps = [boundary.tensor for boundary in takewhile(_is_map, found)]
+    if maps and keras.Model(model.input, maps[-1]).count_params() > 0:
+        return maps[-1]  # without parameters it would be the photo itself
+    flat = [boundary.tensor for boundary in found if len(boundary.tensor.shape) in (2, 3)]
     if len(flat) == 1 or (flat and len(flat[-1].shape) == 3):
         return flat[-1]
     return flat[-2] if flat else None
+
+
+def _is_map(boundary: Boundary) -> bool:
+    pools_all = type(boundary.operation).__name__.startswith("Global")
+    return len(boundary.tensor.shape) == 4 and not pools_all
 
 
 def blocks_of(model: keras.Model) -> tuple[str, ...]:
@@ -166,10 +171,6 @@ def _has_kernel(operation: Any) -> bool:
     return is_layer and any(len(weight.shape) > 1 for weight in operation.weights)
 
 
-def _is_global_pooling(operation: Any) -> bool:
-    return type(operation).__name__.startswith("Global")
-
-
 def _name_apart(model: keras.Model, taken: dict[str, Any]) -> None:
     """Nested models may repeat names, which one flat graph may not."""
     for operation in (node.operation for node in nodes(model)):
@@ -181,6 +182,12 @@ def _name_apart(model: keras.Model, taken: dict[str, Any]) -> None:
 
 
 def _check_input(spec: BackboneSpec, model: keras.Model) -> None:
+    if spec.alpha is not None:
+        raise UsageError(
+            "only networks of the table come in several widths",
+            received=f"{spec.name} with alpha: {spec.alpha:g}",
+            hint="leave `alpha` out",
+        )
     fits = is_graph(model) and len(model.inputs) == 1
     shape = tuple(model.inputs[0].shape) if fits else None
     if shape is None or len(shape) != 4 or shape[-1] != 3:
@@ -213,16 +220,8 @@ def _load(path: Path) -> keras.Model:
         ) from error
 
 
-def _load_weights(model: keras.Model, weights: str) -> None:
-    from tlsearch.backbones.weights import read_weights
-
-    read_weights(model, Path(weights).expanduser())
-
-
 def _converting(converter: Any) -> Preprocess:
     """What a KerasHub image converter does to the values; sizes are the pixel store's business."""
-    from tlsearch.backbones.preprocessing import rescale
-
     scale, offset = converter.scale, converter.offset
     if scale is None and offset is None:
         return keep
