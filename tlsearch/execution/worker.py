@@ -1,14 +1,16 @@
 """The worker process: takes jobs from a pipe, runs them one after the other, outlives them.
 
 `python -m tlsearch.execution.worker FD` is started by the supervisor with one end of a pipe.
-It ends when the pipe does, so that a killed supervisor leaves no orphan behind.
+It ends when the pipe does, whatever it is doing: a killed supervisor leaves no orphan behind.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
+import threading
 import traceback
 from multiprocessing.connection import Connection
 
@@ -69,10 +71,20 @@ def _reason(error: BaseException) -> str:
 def main() -> None:
     # Ctrl-C reaches the whole process group; the supervisor decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    descriptor = int(sys.argv[1])
+    threading.Thread(target=_end_with, args=[descriptor], daemon=True).start()
     try:
-        serve(Connection(int(sys.argv[1])))
+        serve(Connection(descriptor))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         os._exit(0)
+
+
+def _end_with(descriptor: int) -> None:
+    """End this process once the other end of the pipe is closed, in the middle of an epoch too."""
+    pipe = select.poll()
+    pipe.register(descriptor, 0)  # A hang-up is told without being asked for.
+    pipe.poll()
+    os._exit(0)
 
 
 if __name__ == "__main__":
