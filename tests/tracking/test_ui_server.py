@@ -20,10 +20,8 @@ from tlsearch.tracking.location import TrackingStore
 from tlsearch.tracking.ui import compare_url, leaderboard_url, open_ui, ui_command, ui_environment
 
 ADDRESS = "http://127.0.0.1:5000"
-SETTINGS = {
-    "objective": {"metric": "val_accuracy", "direction": "maximize"},
-    "space": {"backbone": "MobileNetV2", "augment": "none"},
-}
+SETTINGS = {"objective": {"metric": "val_accuracy", "direction": "maximize"}}
+TAGS = {"tlsearch.space": '{"backbone": ["MobileNetV2"], "augment": ["none", "light"]}'}
 
 
 @pytest.fixture
@@ -72,12 +70,12 @@ def test_the_compared_runs_are_in_the_address():
 
 
 def test_a_sweep_leaves_a_view_of_its_trials(tracker, client):
-    parent = tracker.open_sweep("viewed", "viewed", None, SETTINGS, {}, None)
+    parent = tracker.open_sweep("viewed", "viewed", None, SETTINGS, TAGS, None)
     experiment = client.get_experiment(client.get_run(parent).info.experiment_id)
     state = json.loads(experiment.tags["mlflow.sharedViewState.leaderboard"])
     assert state["orderByKey"] == "metrics.`best_val_accuracy`"
     assert state["orderByAsc"] is False
-    assert state["selectedColumns"][1:] == ["params.`backbone`", "params.`augment`"]
+    assert state["selectedColumns"][1:3] == ["params.`backbone`", "params.`augment`"]
     run = tracker.start_trial(parent, 0, {"backbone": "MobileNetV2"}, {})
     found = client.search_runs([experiment.experiment_id], state["searchFilter"])
     assert [trial.info.run_id for trial in found] == [run]
@@ -85,7 +83,7 @@ def test_a_sweep_leaves_a_view_of_its_trials(tracker, client):
 
 @pytest.mark.slow
 def test_the_ui_serves_the_home_and_ends_with_its_command(tracker):
-    parent = tracker.open_sweep("served", "served", None, SETTINGS, {}, None)
+    parent = tracker.open_sweep("served", "served", None, SETTINGS, TAGS, None)
     port = free_port()
     script = (
         "import sys; from tlsearch.paths import Paths; from tlsearch.tracking.ui import open_ui\n"

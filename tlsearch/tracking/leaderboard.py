@@ -14,25 +14,30 @@ from typing import Any
 SHARE_KEY = "leaderboard"
 TAG = f"mlflow.sharedViewState.{SHARE_KEY}"
 TRIALS_ONLY = "tags.`tlsearch.kind` = 'trial'"
+SPACE_TAG = "tlsearch.space"
+STATE = "tags.`tlsearch.state`"
+"""A pruned trial looks as finished as a complete one elsewhere in the table."""
 BEST = "best_"
 """What stands before the name of a metric for a trial's best epoch."""
 
 
-def describe_leaderboard(parameters: Mapping[str, Any]) -> dict[str, str]:
+def describe_leaderboard(parameters: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, str]:
     """The experiment tag for a sweep with these settings; none without an objective.
 
     Args:
-        parameters: the sweep's settings with `objective` (`metric`, `direction`) and `space`,
-            whose keys are the parameters of a trial.
+        parameters: the sweep's settings, of which `objective` (`metric`, `direction`) is read.
+        tags: the sweep's tags, of which `tlsearch.space` is read: a JSON object whose keys are
+            the parameters of a trial.
     """
-    objective, space = parameters.get("objective"), parameters.get("space")
-    if not isinstance(objective, Mapping) or not isinstance(space, Mapping):
+    objective = parameters.get("objective")
+    if not isinstance(objective, Mapping):
         return {}
-    column = f"metrics.`{BEST}{objective['metric']}`"
+    metric = f"metrics.`{BEST}{objective['metric']}`"
+    searched = json.loads(tags.get(SPACE_TAG, "{}"))
     state = {
         "searchFilter": TRIALS_ONLY,
-        "orderByKey": column,
+        "orderByKey": metric,
         "orderByAsc": objective.get("direction") == "minimize",
-        "selectedColumns": [column, *(f"params.`{name}`" for name in space)],
+        "selectedColumns": [metric, *(f"params.`{name}`" for name in searched), STATE],
     }
     return {TAG: json.dumps(state)}
