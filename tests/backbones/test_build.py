@@ -46,7 +46,8 @@ def _assert_cuts_are_sound(backbone):
     wanted = np.asarray(full(photos))
     scale = np.abs(wanted).max()
     assert 0 < scale < np.inf
-    for unfreeze in {0, 1, len(backbone.blocks) // 2, len(backbone.blocks) - 1}:
+    deepest = len(backbone.blocks) - 1
+    for unfreeze in {0, min(1, deepest), deepest // 2, deepest}:
         prefix, suffix = cut(full, boundary(backbone, unfreeze))
         given = np.asarray(suffix(prefix(photos)))
         assert np.abs(given - wanted).max() <= 1e-5 * scale
