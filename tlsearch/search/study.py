@@ -83,9 +83,16 @@ class SweepStudy:
         return self._study.get_trials(deepcopy=False, states=FINISHED)
 
     def leftovers(self) -> list[Trial]:
-        """Trials that were asked and never told."""
+        """Trials that were asked and never told.
+
+        One that was killed before it had all its parameters is given those it would have had.
+        """
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return [Trial(self._study, trial._trial_id) for trial in running]
+        found = []
+        for trial in running:
+            self._study.sampler = _sampler(self._sweep, trial.number)
+            found.append(Trial(self._study, trial._trial_id))
+        return found
 
     def is_spent(self) -> bool:
         """Whether the sweep's budget is used up."""
