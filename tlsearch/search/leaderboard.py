@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def leaderboard(trials: Iterable[FrozenTrial], objective: Objective) -> pd.DataF
 def merit(trial: FrozenTrial, objective: Objective) -> tuple[float, float, int]:
     """A sort key, best first: the objective, on a tie the validation loss, then the number."""
     value = trial.user_attrs.get("best_value")
-    if value is None:
+    if value is None or not math.isfinite(value):
         return (float("inf"), float("inf"), trial.number)
     sign = -1 if objective.direction == "maximize" else 1
     loss = trial.user_attrs.get("metrics", {}).get("val_loss", float("inf"))
@@ -50,6 +51,7 @@ def merit(trial: FrozenTrial, objective: Objective) -> tuple[float, float, int]:
 
 
 def champion(trials: Iterable[FrozenTrial], objective: Objective) -> FrozenTrial | None:
-    """The best complete trial. A pruned one is never chosen: it was given up."""
+    """The best complete trial. A pruned one is never chosen: it was given up; nor is a NaN."""
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
-    return min(complete, key=lambda trial: merit(trial, objective), default=None)
+    finite = [trial for trial in complete if math.isfinite(merit(trial, objective)[0])]
+    return min(finite, key=lambda trial: merit(trial, objective), default=None)
