@@ -107,13 +107,13 @@ class Supervisor:
     def _start(self, trial: Trial) -> None:
         configuration = self._study.configure(trial)
         attempt = int(trial.user_attrs.get(ATTEMPTS, 0)) + 1
+        trial.set_user_attr("configuration", configuration.flat())
+        self._recorder.start(trial.number, configuration, attempt)
         if attempt > self._sweep.on_failure.max_attempts:
             self._end_without_result(trial, LOST, f"gave up after {attempt - 1} attempts")
             return
         trial.set_user_attr(ATTEMPTS, attempt)
-        trial.set_user_attr("configuration", configuration.flat())
         self._active[trial.number] = ActiveTrial(trial, configuration, attempt)
-        self._recorder.start(trial.number, configuration, attempt)
         self._executor.submit(self._make_job(trial.number, configuration))
         facts = {"trial": trial.number, "attempt": attempt, "configuration": configuration.flat()}
         self._notify(Notice("trial_started", facts))

@@ -1,0 +1,224 @@
+"""The search loop over real worker processes and a real study, with jobs of a few lines."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from optuna.trial import TrialState
+from tiny_jobs import Asks, Dies, Raises, local_executor
+from tiny_tracker import ListTracker
+
+from tlsearch.errors import NonFiniteLossError, NoResultError
+from tlsearch.search.recorder import Recorder
+from tlsearch.search.signals import StopRequest
+from tlsearch.search.study import SweepStudy
+from tlsearch.search.supervisor import Supervisor
+
+
+@pytest.fixture
+def search(paths, tmp_path):
+    """Runs a sweep with jobs that `make_job(number, configuration)` makes.
+
+    Returns the study, the notices and the tracker's runs. `watch` is told each notice.
+    """
+
+    def run(sweep, make_job, *, stop=None, watch=None, tracker=None):
+        notices = []
+
+        def notify(notice):
+            notices.append(notice)
+            if watch is not None:
+                watch(notice)
+
+        study = SweepStudy.open(sweep, paths)
+        tracker = tracker or ListTracker()
+        recorder = Recorder(tracker, sweep, lambda number, _: tmp_path, notify)
+        recorder.open(lambda: "parent", study.note_run)
+        executor = local_executor(tmp_path / "logs", sweep.execution.workers)
+        try:
+            supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
+            supervisor.search(StopRequest() if stop is None else stop)
+        finally:
+            executor.close()
+            recorder.close()
+        return study, notices, tracker
+
+    return run
+
+
+def _training(*values, **extra):
+    return lambda number, _: Asks(number, values, **extra)
+
+
+def _states(study):
+    return [trial.state for trial in study.trials()]
+
+
+def _events(notices, *names):
+    return [(notice.event, notice.data["trial"]) for notice in notices if notice.event in names]
+
+
+def test_runs_its_budget_and_no_trial_more(search, make_sweep):
+    study, notices, tracker = search(make_sweep(), _training(0.2, 0.6))
+    assert _states(study) == [TrialState.COMPLETE] * 4
+    assert [trial.value for trial in study.trials()] == [0.6] * 4
+    assert _events(notices, "trial_started", "trial_ended") == [
+        (event, number) for number in range(4) for event in ("trial_started", "trial_ended")
+    ]
+    assert [trial.intermediate_values for trial in study.trials()] == [{1: 0.2, 2: 0.6}] * 4
+    assert tracker.states() == {f"run-{number}": "complete" for number in range(4)}
+    assert tracker.steps("run-0", "val_accuracy") == [(1, 0.2), (2, 0.6)]
+
+
+def test_the_trial_keeps_what_it_was_and_how_it_went(search, make_sweep):
+    study, notices, _ = search(make_sweep(budget={"trials": 1}), _training(0.2, 0.6, 0.5))
+    (trial,) = study.trials()
+    facts = trial.user_attrs
+    assert facts["configuration"] == study.configuration_of(trial).flat()
+    assert (facts["best_value"], facts["best_epoch"], facts["epochs"]) == (0.6, 2, 3)
+    assert (facts["total_parameters"], facts["trainable_parameters"]) == (10, 5)
+    assert study.seconds() > 0
+    ended = next(notice.data for notice in notices if notice.event == "trial_ended")
+    assert (ended["state"], ended["value"], ended["epochs"]) == ("complete", 0.6, 3)
+
+
+def test_every_slot_is_kept_busy(search, make_sweep):
+    sweep = make_sweep(execution={"workers": 2})
+    study, notices, _ = search(sweep, _training(0.2, 0.6))
+    assert _states(study) == [TrialState.COMPLETE] * 4
+    assert [n.event for n in notices if n.event.startswith("trial_")][:2] == ["trial_started"] * 2
+
+
+def test_a_poor_trial_is_pruned(search, make_sweep):
+    sweep = make_sweep(search={"pruner": "median"}, train={"head_epochs": 0}, budget={"trials": 7})
+
+    def make_job(number, _):
+        return Asks(number, (0.9, 0.9, 0.9) if number < 6 else (0.1, 0.1, 0.1))
+
+    study, _, tracker = search(sweep, make_job)
+    assert _states(study) == [TrialState.COMPLETE] * 6 + [TrialState.PRUNED]
+    assert study.champion().number < 6
+    assert tracker.states()["run-6"] == "pruned"
+
+
+def test_a_lost_worker_costs_an_attempt_and_not_the_trial(search, make_sweep, tmp_path):
+    job = _training(0.2, 0.6, fatal_starts=2, folder=tmp_path)
+    study, notices, tracker = search(make_sweep(budget={"trials": 1}), job)
+    (trial,) = study.trials()
+    assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.6)
+    assert trial.user_attrs["attempts"] == 3
+    assert _events(notices, "trial_retried") == [("trial_retried", 0)] * 2
+    assert tracker.states() == {"run-0": "complete"}
+
+
+def test_an_epoch_that_is_trained_again_is_tracked_once(search, make_sweep, tmp_path):
+    job = _training(0.2, 0.6, fatal_starts=2, folder=tmp_path)
+    _, _, tracker = search(make_sweep(budget={"trials": 1}), job)
+    assert tracker.steps("run-0", "val_accuracy") == [(1, 0.2), (2, 0.6)]
+
+
+def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
+    sweep = make_sweep(budget={"trials": 2}, on_failure={"max_attempts": 2})
+
+    def make_job(number, _):
+        return Dies(number) if number == 0 else Asks(number, (0.5,))
+
+    study, _, tracker = search(sweep, make_job)
+    failed, complete = study.trials()
+    assert (failed.state, complete.state) == (TrialState.FAIL, TrialState.COMPLETE)
+    assert failed.user_attrs["failure"] == "worker_lost"
+    assert failed.user_attrs["attempts"] == 2
+    assert tracker.states() == {"run-0": "failed", "run-1": "complete"}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (NonFiniteLossError("the loss is nan in epoch 1"), "nan_loss"),
+        (MemoryError("too much"), "out_of_memory"),
+        (RuntimeError("odd"), "error"),
+    ],
+    ids=["nan", "memory", "other"],
+)
+def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep, error, kind):
+    sweep = make_sweep(budget={"trials": 2})
+
+    def make_job(number, _):
+        return Raises(number, error) if number == 0 else Asks(number, (0.5,))
+
+    study, notices, tracker = search(sweep, make_job)
+    failed = study.trials()[0]
+    assert failed.state is TrialState.FAIL
+    assert failed.user_attrs["failure"] == kind
+    assert str(error) in failed.user_attrs["reason"]
+    assert _events(notices, "trial_retried") == []
+    assert tracker.reasons["run-0"].startswith(f"{kind}: ")
+
+
+def test_an_objective_that_is_not_finite_is_no_result(search, make_sweep):
+    study, _, _ = search(make_sweep(budget={"trials": 1}), _training(float("nan")))
+    (trial,) = study.trials()
+    assert (trial.state, trial.user_attrs["failure"]) == (TrialState.FAIL, "nan_loss")
+
+
+def test_a_row_of_failures_breaks_the_circuit(search, make_sweep):
+    sweep = make_sweep(budget={"trials": 10}, on_failure={"max_consecutive": 3})
+
+    def make_job(number, _):
+        return Asks(number, (0.5,)) if number == 1 else Raises(number, RuntimeError("no disk"))
+
+    with pytest.raises(NoResultError, match="the last 3 trials failed") as caught:
+        search(sweep, make_job)
+    assert "no disk" in caught.value.received
+
+
+def test_the_circuit_closes_again_with_the_next_run(search, make_sweep, paths):
+    sweep = make_sweep(on_failure={"max_consecutive": 2}, budget={"trials": 4})
+    with pytest.raises(NoResultError):
+        search(sweep, lambda number, _: Raises(number, RuntimeError("no disk")))
+    study, _, _ = search(sweep, _training(0.5))
+    assert _states(study) == [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 2
+
+
+def _stop_at(stop, event, trial, notice):
+    if not stop and notice.event == event and notice.data["trial"] == trial:
+        stop.handle(2, None)
+
+
+def test_a_stop_leaves_the_running_trial_to_the_next_run(search, make_sweep):
+    sweep, stop = make_sweep(), StopRequest()
+    watch = partial(_stop_at, stop, "epoch", 1)
+    study, notices, tracker = search(sweep, _training(0.2, 0.6, 0.4), stop=stop, watch=watch)
+    assert _states(study) == [TrialState.COMPLETE, TrialState.RUNNING]
+    assert tracker.states() == {"run-0": "complete", "run-1": "interrupted"}
+    assert sum(name == "epoch" for name, number in _events(notices, "epoch") if number == 1) == 2
+    left = study.trials()[1]
+
+    study, notices, _ = search(sweep, _training(0.2, 0.6, 0.4))
+    assert _states(study) == [TrialState.COMPLETE] * 4
+    again = study.trials()[1]
+    assert again.params == left.params
+    assert again.user_attrs["attempts"] == 1
+    started = [number for _, number in _events(notices, "trial_started")]
+    assert started == [1, 2, 3]
+
+
+def test_a_stop_before_the_first_trial_starts_none(search, make_sweep):
+    stop = StopRequest()
+    stop.handle(15, None)
+    study, _, _ = search(make_sweep(), _training(0.5), stop=stop)
+    assert study.trials() == []
+
+
+def test_a_trial_that_killed_every_supervisor_is_given_up(search, make_sweep, paths):
+    sweep = make_sweep(budget={"trials": 1}, on_failure={"max_attempts": 2})
+    study = SweepStudy.open(sweep, paths)
+    trial = study.ask()
+    study.configure(trial)
+    trial.set_user_attr("attempts", 2)
+    study, notices, tracker = search(sweep, _training(0.5))
+    assert _states(study) == [TrialState.FAIL]
+    assert tracker.states() == {"run-0": "failed"}
+    assert "gave up after 2 attempts" in study.trials()[0].user_attrs["reason"]
+    assert [notice.event for notice in notices] == ["trial_ended"]
