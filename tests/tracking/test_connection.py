@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -26,7 +27,15 @@ def test_a_server_that_is_down_is_named():
     with pytest.raises(TrackingError, match=address) as caught:
         connect(TrackingStore(address))
     assert caught.value.exit_code == 3
+    assert "refused" in caught.value.received
     assert "tracking.uri" in caught.value.hint
+
+
+@pytest.mark.skipif(find_spec("pg8000") is not None, reason="the driver pg8000 is installed")
+def test_a_missing_driver_is_named():
+    with pytest.raises(TrackingError) as caught:
+        connect(TrackingStore("postgresql+pg8000://db/mlflow"))
+    assert "pip install pg8000" in caught.value.hint
 
 
 def test_the_error_comes_through_the_early_opening():

@@ -46,15 +46,26 @@ def translate_errors(store: TrackingStore) -> Iterator[None]:
     except Exception as error:
         raise TrackingError(
             f"MLflow at {store} failed",
-            received=hide_passwords(_first_line(error)),
+            received=hide_passwords(_describe(error)),
             expected="an MLflow server that answers, or a database that MLflow 3 can use",
-            hint="start that server, or name another one: tracking.uri=... on the command line",
+            hint=_advise(error),
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0][:300]}"
+def _describe(error: BaseException) -> str:
+    """The first line of the error, or of the system's own one where that is the reason."""
+    root = error
+    while root.__context__ is not None:
+        root = root.__context__
+    told = root if isinstance(root, OSError) else error
+    lines = str(told).strip().splitlines() or ["no message"]
+    return f"{type(told).__name__}: {lines[0][:300]}"
+
+
+def _advise(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"the database's driver is missing: pip install {error.name}"
+    return "start that server, or name another one: tracking.uri=... on the command line"
 
 
 def _alone(store: TrackingStore) -> AbstractContextManager[object]:

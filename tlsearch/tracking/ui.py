@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -46,12 +46,16 @@ def open_ui(paths: Paths, uri: str | None, host: str = "127.0.0.1", port: int = 
     if store.is_server:
         print(f"the tracking server has its own UI: {store}")
         return
-    with serving(store, host, port) as (server, address):
+    with suppress(KeyboardInterrupt), serving(store, host, port) as (server, address):
         print(f"MLflow's UI for {store} (Ctrl+C ends it)", experiments_url(address), sep="\n")
         for name, page in list_leaderboards(address).items():
             print(f"{name}: {page}")
         sys.stdout.flush()
-        server.wait()
+        raise SetupError(
+            "MLflow's UI ended by itself",
+            received=f"exit code {server.wait()}",
+            hint="its own message is above; start it again: tlsearch ui",
+        )
 
 
 @contextmanager
@@ -72,8 +76,6 @@ def serving(
     try:
         with _ends_on_sigterm():
             yield server, _wait_until_ready(server, host, port)
-    except KeyboardInterrupt:
-        pass
     finally:
         _end(server)
 
@@ -92,6 +94,8 @@ def ui_environment(store: TrackingStore) -> dict[str, str]:
         "MLFLOW_REGISTRY_STORE_URI": store.uri,
         # Background jobs serve the evaluation of language models.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Deprecations inside MLflow's server are not for a user of tlsearch to mend.
+        "PYTHONWARNINGS": "ignore",
     }
     if store.artifact_root:
         settings["MLFLOW_DEFAULT_ARTIFACT_ROOT"] = store.artifact_root
