@@ -88,3 +88,22 @@ def compute(
             view[start : start + len(batch)] = outputs
             start += len(batch)
     return activations
+
+
+def carry_on(step: keras.Model, activations: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    """Activations at a deeper cut from those at a shallower one.
+
+    Args:
+        step: the network between the two cuts.
+        activations: float32 [views, n, *step input shape].
+
+    Returns:
+        float32 [views, n, *step output shape].
+    """
+    views, n = activations.shape[:2]
+    deeper = np.empty((views, n, *step.output.shape[1:]), "float32")
+    for view, source in zip(deeper, activations, strict=True):
+        for start in range(0, n, batch_size):
+            batch = source[start : start + batch_size]
+            view[start : start + len(batch)] = step.predict_on_batch(batch)
+    return deeper

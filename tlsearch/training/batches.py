@@ -27,7 +27,8 @@ class Batches(keras.utils.PyDataset):
         self._rows = rows
         self._labels = labels
         self._batch_size = batch_size
-        self._random = np.random.default_rng(seed)
+        # Apart, so that what is drawn for the rows leaves the order as it is.
+        self._random, self._orders = np.random.default_rng(seed).spawn(2)
         self._shuffles = seed is not None
         self._order = self._draw()
 
@@ -45,7 +46,7 @@ class Batches(keras.utils.PyDataset):
 
     def _draw(self) -> np.ndarray:
         n = len(self._labels)
-        return self._random.permutation(n) if self._shuffles else np.arange(n)
+        return self._orders.permutation(n) if self._shuffles else np.arange(n)
 
 
 def from_photos(

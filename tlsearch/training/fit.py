@@ -99,6 +99,7 @@ def fit(
     Raises:
         NonFiniteLossError: the loss is not finite.
     """
+    share_prefixes(network, phases, inputs)
     for phase in phases:
         prefix, suffix = prepare(network, phase, inputs)
         compile_(suffix, train, phase.learning_rate)
@@ -114,6 +115,24 @@ def fit(
             break
     network.model.set_weights(progress.best_weights)
     return suffix.predict(inputs.batches("validation", prefix), verbose=0)
+
+
+def share_prefixes(network: Network, phases: list[Phase], inputs: Inputs) -> None:
+    """Let a phase with a deeper cut start from the activations that a later phase needs.
+
+    The head's phase cuts above the blocks that are unfrozen afterwards. Running only those
+    blocks on what is stored below them saves running the whole backbone once more.
+    """
+    from tlsearch.backbones.cut import cut
+
+    *earlier, last = phases
+    below, rest = cut(network.model, last.cut)
+    if below is None or not inputs.storable(below):
+        return
+    for phase in earlier:
+        step, _ = cut(rest, phase.cut)
+        if phase.cut and step is not None:
+            inputs.derive(phase.cut, below, step)
 
 
 def prepare(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlsearch.config.configuration import Configuration
-from tlsearch.training.activations import ActivationCache, Photos, compute, size_of
+from tlsearch.training.activations import ActivationCache, Photos, carry_on, compute, size_of
 from tlsearch.training.augment import augmentation
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Inputs:
         self._batch_size = batch_size
         self._cache = cache
         self._seed = seed
+        self._derived: dict[str, tuple[keras.Model, keras.Model]] = {}
 
     @property
     def photos(self) -> int:
@@ -62,6 +63,15 @@ class Inputs:
         """Whether this prefix' activations can be kept."""
         n = self.photos * self._views + len(self._data.labels["validation"])
         return self._cache.fits(size_of(prefix, n, 1))
+
+    def derive(self, cut: str, below: keras.Model, step: keras.Model) -> None:
+        """Let the activations at `cut` be computed from those of a shallower prefix.
+
+        Args:
+            below: the shallower prefix, whose activations will be needed anyway.
+            step: from its output to `cut`.
+        """
+        self._derived[cut] = (below, step)
 
     def batches(self, split: str, prefix: keras.Model | None) -> Batches:
         """Batches of a split: activations of the prefix, or photos where there is none."""
@@ -82,17 +92,26 @@ class Inputs:
         return 1 if self._configuration.augment == "none" else self._data.views
 
     def _activations(self, split: str, prefix: keras.Model) -> np.ndarray:
+        # The name of the operation at the cut: tensors are numbered anew in every network.
+        cut = prefix.operations[-1].name
         strength = self._configuration.augment if split == "train" else "none"
         views = self._views if split == "train" else 1
         key = (
             self._configuration.backbone,
             prefix.input.shape,
-            prefix.output.name,
+            cut,
             self._configuration.pooling,
             self._data.digest,
             split,
             strength,
             views,
         )
-        augments = [augmentation(strength, VIEW_SEED * (view + 1)) for view in range(views)]
-        return self._cache.get(key, lambda: compute(prefix, self._data.photos[split], augments))
+
+        def make() -> np.ndarray:
+            if cut in self._derived:
+                below, step = self._derived[cut]
+                return carry_on(step, self._activations(split, below))
+            augments = [augmentation(strength, VIEW_SEED * (view + 1)) for view in range(views)]
+            return compute(prefix, self._data.photos[split], augments)
+
+        return self._cache.get(key, make)
