@@ -6,6 +6,7 @@ frozen and handed to tf2onnx here.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,19 +117,28 @@ def _without_xla() -> Iterator[None]:
 
 
 def _convert(frozen: Any, opset: int, input_name: str, output_name: str) -> onnx.ModelProto:
+    names = (input_name, output_name)
+    try:
+        with _without_copies():
+            return _run_tf2onnx(frozen, opset, names)
+    except Exception:  # a pass of its optimiser failed, which may raise anything
+        logging.getLogger("tf2onnx.optimizer").setLevel(logging.ERROR)  # or it prints the trace
+        return _run_tf2onnx(frozen, opset, names)
+
+
+def _run_tf2onnx(frozen: Any, opset: int, names: tuple[str, str]) -> onnx.ModelProto:
     import tf2onnx
 
     [image], [answer] = frozen.inputs, frozen.outputs
-    with _without_copies():
-        graph, _ = tf2onnx.convert.from_graph_def(
-            frozen.graph.as_graph_def(),
-            name="tlsearch",
-            input_names=[image.name],
-            output_names=[answer.name],
-            opset=opset,
-            custom_op_handlers={"Erfc": (_convert_erfc, [])},
-            tensors_to_rename={image.name: input_name, answer.name: output_name},
-        )
+    graph, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        name="tlsearch",
+        input_names=[image.name],
+        output_names=[answer.name],
+        opset=opset,
+        custom_op_handlers={"Erfc": (_convert_erfc, [])},
+        tensors_to_rename=dict(zip((image.name, answer.name), names, strict=True)),
+    )
     return graph
 
 
@@ -136,7 +146,8 @@ def _convert(frozen: Any, opset: int, input_name: str, output_name: str) -> onnx
 def _without_copies() -> Iterator[None]:
     """Keep tf2onnx from copying the graph before each of its dozens of optimisation passes.
 
-    It does so in order to go on after a pass that fails, and spends half its time on it.
+    It does so in order to go on after a pass that fails (one does on MobileNetV3), and spends half
+    its time on it.
     """
     name = "TF2ONNX_CATCH_ERRORS"
     before = os.environ.get(name)
