@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlsearch.data.photo import RESIZE_RULE
+from tlsearch.errors import UsageError
 from tlsearch.export.card import model_card
 from tlsearch.export.golden import Golden, write_golden
 from tlsearch.export.manifest import (
+    MANIFEST_FILE,
     MODEL_FILE,
     Manifest,
     Metrics,
@@ -52,14 +56,12 @@ class Contents:
 
 
 def write_bundle(contents: Contents, folder: Path) -> Manifest:
-    """Write the bundle to `folder`, in the place of what was there.
+    """Write the bundle to `folder`, in the place of an older one.
 
-    Whoever looks sees the old bundle, for an instant none, or the new one; never a half.
+    Raises:
+        UsageError: the folder holds something else.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as place:
-        new, old = Path(place, "new"), Path(place, "old")
-        new.mkdir()
+    with _replacing(folder) as new:
         manifest = describe(contents)
         (new / MODEL_FILE).write_bytes(contents.model)
         write_golden(new, Golden(contents.golden_images, contents.golden_probabilities))
@@ -67,10 +69,50 @@ def write_bundle(contents: Contents, folder: Path) -> Manifest:
         (new / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         manifest.write(new)
         write_checksums(new)
+    return manifest
+
+
+def copy_bundle(bundle: Path, folder: Path) -> None:
+    """Copy a bundle to `folder`, in the place of an older one.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    with _replacing(folder) as new:
+        shutil.copytree(bundle, new, dirs_exist_ok=True)
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a place where something other than a bundle would be lost.
+
+    Raises:
+        UsageError: it is a file, or a folder that holds something else.
+    """
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not empty and not (folder / MANIFEST_FILE).is_file():
+        raise UsageError(
+            "a bundle would take the place of something else",
+            received=folder,
+            expected="a new folder, an empty one, or an older bundle",
+            hint="name another folder: --output DIR",
+        )
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when the block ends without an error.
+
+    Whoever looks sees the old bundle, for an instant none, or the new one; never a half.
+    """
+    check_place(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as place:
+        new, old = Path(place, "new"), Path(place, "old")
+        new.mkdir()
+        yield new
         if folder.exists():
             shutil.move(folder, old)
         new.rename(folder)
-    return manifest
 
 
 def describe(contents: Contents) -> Manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,9 +62,11 @@ def export(
     champion alone.
 
     Raises:
-        UsageError: the sweep has no such trial, or it has no weights.
+        UsageError: the sweep has no such trial, or `output` holds something else.
         NoResultError: the sweep has no champion, or the ONNX model differs from Keras'.
     """
+    from tlsearch.export.bundle import check_place, copy_bundle
+
     paths = paths or Paths.from_environment()
     study = find_study(sweep, paths)
     chosen = study.choose(trial)
@@ -73,8 +74,9 @@ def export(
     output = output or (folder.bundle if trial is None else folder.folder / f"bundle-{trial}")
     if study.delivered() == chosen.number and folder.bundle.is_dir():
         if output.absolute() != folder.bundle:
-            shutil.copytree(folder.bundle, output, dirs_exist_ok=False)
+            copy_bundle(folder.bundle, output)
         return output
+    check_place(output)
     from tlsearch.search.delivery import Delivery
 
     configuration = study.configuration_of(chosen)
