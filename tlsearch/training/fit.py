@@ -171,9 +171,12 @@ def compile_(model: keras.Model, train: Train, learning_rate: float) -> None:
         "adamw": keras.optimizers.AdamW,
         "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
     }
+    optimizer = optimizers[train.optimizer](learning_rate)
+    # An optimizer that makes its variables in the first step has TensorFlow trace that step twice.
+    optimizer.build(model.trainable_variables)
     one_output = model.output.shape[-1] == 1
     model.compile(
-        optimizer=optimizers[train.optimizer](learning_rate),
+        optimizer=optimizer,
         loss="binary_crossentropy" if one_output else "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
