@@ -16,7 +16,7 @@ data:
   split: {train: 0.6, validation: 0.2, test: 0.2, seed: 7}
   views: 2
 budget: {trials: 4}
-search: {sampler: random, pruner: none, seed: 1}
+search: {sampler: random, pruner: none, seed: 4}
 space:
   backbone: tiny.keras
   image_size: 32
