@@ -11,8 +11,8 @@ import pytest
 from tlsearch.backbones.build import build, lower_momentum
 from tlsearch.backbones.cut import assemble, boundary, cut
 from tlsearch.backbones.graph import boundaries
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import BACKBONES
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError
 
 
@@ -56,7 +56,7 @@ FAST = [("MobileNet", 0.25), ("MobileNetV2", 0.35), ("EfficientNetB0", None), ("
 @pytest.mark.parametrize(("name", "alpha"), FAST)
 def test_small_networks(name, alpha):
     row = BACKBONES[name]
-    backbone = build(BackboneSpec(name, alpha), row.smallest, pretrained=False)
+    backbone = build(BackboneChoice(name=name, alpha=alpha), row.smallest, pretrained=False)
     _assert_blocks_are_boundaries(backbone)
     _assert_cuts_are_sound(backbone)
 
@@ -64,17 +64,17 @@ def test_small_networks(name, alpha):
 @pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "VGG16", "EfficientNetB0"])
 def test_published_parameters_of_small_networks(name):
     row = BACKBONES[name]
-    _assert_as_the_table_says(row, build(BackboneSpec(name), None, pretrained=False))
+    _assert_as_the_table_says(row, build(BackboneChoice(name=name), None, pretrained=False))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_row(name):
     row = BACKBONES[name]
-    backbone = build(BackboneSpec(name), None, pretrained=False)
+    backbone = build(BackboneChoice(name=name), None, pretrained=False)
     _assert_as_the_table_says(row, backbone)
     _assert_blocks_are_boundaries(backbone)
-    _assert_cuts_are_sound(build(BackboneSpec(name), row.smallest, pretrained=False))
+    _assert_cuts_are_sound(build(BackboneChoice(name=name), row.smallest, pretrained=False))
 
 
 @pytest.mark.slow
@@ -82,14 +82,16 @@ def test_every_row(name):
     ("name", "alpha"), [(name, a) for name, row in BACKBONES.items() for a in row.alphas]
 )
 def test_every_width(name, alpha):
-    _assert_blocks_are_boundaries(build(BackboneSpec(name, alpha), 64, pretrained=False))
+    _assert_blocks_are_boundaries(
+        build(BackboneChoice(name=name, alpha=alpha), 64, pretrained=False)
+    )
 
 
 @pytest.mark.parametrize("name", ["MobileNetV3Small"])
 def test_names_do_not_depend_on_what_was_built_before(name):
     """Keras counts its unnamed layers through the life of a process."""
-    first = build(BackboneSpec(name), 64, pretrained=False)
-    second = build(BackboneSpec(name), 64, pretrained=False)
+    first = build(BackboneChoice(name=name), 64, pretrained=False)
+    second = build(BackboneChoice(name=name), 64, pretrained=False)
     assert first.blocks == second.blocks
     _assert_blocks_are_boundaries(second)
 
@@ -97,31 +99,31 @@ def test_names_do_not_depend_on_what_was_built_before(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Xception", "ConvNeXtTiny", "InceptionResNetV2", "NASNetMobile"])
 def test_unnamed_ends_of_blocks_are_found_again(name):
-    build(BackboneSpec(name), 96, pretrained=False)
-    _assert_blocks_are_boundaries(build(BackboneSpec(name), 96, pretrained=False))
+    build(BackboneChoice(name=name), 96, pretrained=False)
+    _assert_blocks_are_boundaries(build(BackboneChoice(name=name), 96, pretrained=False))
 
 
 def test_too_small_photos():
     with pytest.raises(UsageError, match="too small"):
-        build(BackboneSpec("Xception"), 64, pretrained=False)
+        build(BackboneChoice(name="Xception"), 64, pretrained=False)
 
 
 def test_unknown_network():
     with pytest.raises(UsageError, match="did you mean"):
-        build(BackboneSpec("MobilNetV2"), 64)
+        build(BackboneChoice(name="MobilNetV2"), 64)
 
 
 def test_graph_is_the_same_with_and_without_weights(shared, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(shared / "keras"))
-    with_weights = build(BackboneSpec("MobileNetV2"), 96)
-    without = build(BackboneSpec("MobileNetV2"), 96, pretrained=False)
+    with_weights = build(BackboneChoice(name="MobileNetV2"), 96)
+    without = build(BackboneChoice(name="MobileNetV2"), 96, pretrained=False)
     without.model.set_weights(with_weights.model.get_weights())
     photos = np.random.default_rng(0).uniform(-1, 1, (1, 96, 96, 3)).astype("float32")
     np.testing.assert_allclose(without.model(photos), with_weights.model(photos), atol=1e-5)
 
 
 def test_lower_momentum_lets_statistics_arrive():
-    model = build(BackboneSpec("MobileNetV2", 0.35), 32, pretrained=False).model
+    model = build(BackboneChoice(name="MobileNetV2", alpha=0.35), 32, pretrained=False).model
     layer = model.get_layer("bn_Conv1")
     assert layer.momentum == 0.999
     lower_momentum(model)
@@ -141,15 +143,17 @@ def test_real_weights_tell_flowers_apart(shared, flower_photos, monkeypatch):
     """Nearest class mean on pooled features: far above chance with ImageNet weights."""
     monkeypatch.setenv("KERAS_HOME", str(shared / "keras"))
     photos, labels = _flowers(flower_photos, size=128, each=30)
-    trained = _accuracy(build(BackboneSpec("MobileNetV2"), 128), photos, labels)
-    random = _accuracy(build(BackboneSpec("MobileNetV2"), 128, pretrained=False), photos, labels)
+    trained = _accuracy(build(BackboneChoice(name="MobileNetV2"), 128), photos, labels)
+    random = _accuracy(
+        build(BackboneChoice(name="MobileNetV2"), 128, pretrained=False), photos, labels
+    )
     assert trained > 0.6
     assert trained > random + 0.2
 
 
 def test_size_without_published_weights_takes_those_of_224(shared, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(shared / "keras"))
-    odd, usual = (build(BackboneSpec("MobileNetV2"), size).model for size in (100, 224))
+    odd, usual = (build(BackboneChoice(name="MobileNetV2"), size).model for size in (100, 224))
     for one, other in zip(odd.weights, usual.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 

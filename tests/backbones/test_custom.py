@@ -11,7 +11,7 @@ from keras import layers
 
 from tlsearch.backbones.build import build
 from tlsearch.backbones.cut import assemble, boundary, cut
-from tlsearch.backbones.spec import BackboneSpec
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import SetupError, UsageError, WeightsError
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
@@ -23,7 +23,7 @@ def own(tmp_path):
 
     def save(model):
         model.save(tmp_path / "own.keras")
-        return BackboneSpec(str(tmp_path / "own.keras"))
+        return BackboneChoice(name=str(tmp_path / "own.keras"))
 
     return save
 
@@ -81,7 +81,9 @@ def test_random_start_leaves_the_saved_weights(own):
 def test_own_weights_on_top_of_the_file(own, tmp_path):
     spec, other = own(_plain()), _plain()
     other.save_weights(tmp_path / "other.weights.h5")
-    backbone = build(BackboneSpec(spec.name, weights=str(tmp_path / "other.weights.h5")), None)
+    backbone = build(
+        BackboneChoice(name=spec.name, weights=str(tmp_path / "other.weights.h5")), None
+    )
     np.testing.assert_array_equal(
         backbone.model.get_layer("first").kernel, other.get_layer("first").kernel
     )
@@ -89,7 +91,7 @@ def test_own_weights_on_top_of_the_file(own, tmp_path):
 
 def test_width_is_only_for_the_table(own):
     with pytest.raises(UsageError, match="leave `alpha` out"):
-        build(BackboneSpec(own(_plain()).name, alpha=0.5), None)
+        build(BackboneChoice(name=own(_plain()).name, alpha=0.5), None)
 
 
 def test_network_nested_in_a_classifier_is_laid_flat(own):
@@ -158,16 +160,16 @@ def test_size_that_the_network_cannot_take(own):
 def test_missing_and_damaged_file(tmp_path):
     path = tmp_path / "own.keras"
     with pytest.raises(WeightsError, match="no such model file"):
-        build(BackboneSpec(str(path)), None)
+        build(BackboneChoice(name=str(path)), None)
     path.write_bytes(b"not a model")
     with pytest.raises(WeightsError, match="cannot be read"):
-        build(BackboneSpec(str(path)), None)
+        build(BackboneChoice(name=str(path)), None)
 
 
 def test_kerashub_is_asked_for_when_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)
     with pytest.raises(SetupError, match="pip install keras-hub"):
-        build(BackboneSpec("kerashub:resnet_18_imagenet"), None)
+        build(BackboneChoice(name="kerashub:resnet_18_imagenet"), None)
 
 
 def test_kerashub_preset(tmp_path):
@@ -185,6 +187,6 @@ def test_kerashub_preset(tmp_path):
     hub.layers.ImageConverter(scale=1 / 255, offset=[-0.5, -0.4, -0.3]).save_to_preset(
         str(tmp_path)
     )
-    backbone = build(BackboneSpec(f"kerashub:{tmp_path}"), 32)
+    backbone = build(BackboneChoice(name=f"kerashub:{tmp_path}"), 32)
     wanted = made(PHOTOS / np.float32(255) - np.array([0.5, 0.4, 0.3], "float32"))
     np.testing.assert_allclose(assemble(backbone, lambda x: x)(PHOTOS), wanted, atol=1e-4)

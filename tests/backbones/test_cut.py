@@ -9,7 +9,7 @@ import pytest
 from tlsearch.backbones.build import build
 from tlsearch.backbones.cut import assemble, boundary, cut
 from tlsearch.backbones.graph import boundaries
-from tlsearch.backbones.spec import BackboneSpec
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError
 
 
@@ -24,7 +24,7 @@ def _photos(size, count=4, seed=0):
 
 @pytest.fixture(scope="module")
 def backbone():
-    return build(BackboneSpec("MobileNetV2", 0.35), 64, pretrained=False)
+    return build(BackboneChoice(name="MobileNetV2", alpha=0.35), 64, pretrained=False)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_rows_are_json():
 
 def test_importing_it_is_light():
     program = (
-        "import sys, tlsearch.backbones.table, tlsearch.backbones.spec, tlsearch.backbones.weights;"
+        "import sys, tlsearch.backbones.table, tlsearch.backbones.weights;"
         "print([m for m in ('keras', 'tensorflow', 'numpy', 'httpx') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)

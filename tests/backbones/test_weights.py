@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tlsearch.backbones.build import build
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.backbones.weights import Published, fetch, published, weights_file
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError, WeightsError
 
 
@@ -81,14 +81,16 @@ def test_files_are_those_of_keras(name, monkeypatch):
 
 
 def test_weights_file_of_each_kind(models):
-    named = weights_file(BackboneSpec("MobileNetV2", alpha=0.5), 100)
+    named = weights_file(BackboneChoice(name="MobileNetV2", alpha=0.5), 100)
     assert named == models / ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.5_224_no_top.h5")
-    assert weights_file(BackboneSpec("VGG16", weights="a/b.h5")).name == "b.h5"
-    assert weights_file(BackboneSpec("c.keras")).name == "c.keras"
-    assert weights_file(BackboneSpec("kerashub:anything")) is None
+    assert weights_file(BackboneChoice(name="VGG16", weights="a/b.h5")).name == "b.h5"
+    assert weights_file(BackboneChoice(name="c.keras")).name == "c.keras"
+    assert weights_file(BackboneChoice(name="kerashub:anything")) is None
 
 
-@pytest.mark.parametrize("spec", [BackboneSpec("MobileNet", 0.3), BackboneSpec("VGG16", 0.5)])
+@pytest.mark.parametrize(
+    "spec", [BackboneChoice(name="MobileNet", alpha=0.3), BackboneChoice(name="VGG16", alpha=0.5)]
+)
 def test_width_that_does_not_exist(spec):
     with pytest.raises(UsageError, match="does not come in this width"):
         weights_file(spec)
@@ -96,7 +98,7 @@ def test_width_that_does_not_exist(spec):
 
 def test_no_network_says_what_to_do(models, no_network):
     with pytest.raises(WeightsError) as raised:
-        build(BackboneSpec("MobileNet", 0.25), 128)
+        build(BackboneChoice(name="MobileNet", alpha=0.25), 128)
     message = str(raised.value)
     assert "mobilenet_2_5_128_tf_no_top.h5" in message
     assert "https://storage.googleapis.com/" in message
@@ -141,27 +143,29 @@ def test_failed_download_leaves_nothing(server, tmp_path, what):
 
 def test_own_weights_file(tmp_path):
     path = tmp_path / "own.weights.h5"
-    saved = build(BackboneSpec("MobileNet", 0.25), 32, pretrained=False).model
+    saved = build(BackboneChoice(name="MobileNet", alpha=0.25), 32, pretrained=False).model
     saved.save_weights(path)
-    loaded = build(BackboneSpec("MobileNet", 0.25, str(path)), 64).model
+    loaded = build(BackboneChoice(name="MobileNet", alpha=0.25, weights=str(path)), 64).model
     for one, other in zip(saved.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_weights_of_another_network(tmp_path):
     path = tmp_path / "other.weights.h5"
-    build(BackboneSpec("MobileNet", 0.25), 32, pretrained=False).model.save_weights(path)
+    build(BackboneChoice(name="MobileNet", alpha=0.25), 32, pretrained=False).model.save_weights(
+        path
+    )
     with pytest.raises(WeightsError, match="does not fit"):
-        build(BackboneSpec("MobileNet", 0.5, str(path)), 32)
+        build(BackboneChoice(name="MobileNet", alpha=0.5, weights=str(path)), 32)
 
 
 def test_missing_and_damaged_weights(tmp_path):
     path = tmp_path / "own.weights.h5"
     with pytest.raises(WeightsError, match="no such weights file"):
-        build(BackboneSpec("MobileNet", 0.25, str(path)), 32)
+        build(BackboneChoice(name="MobileNet", alpha=0.25, weights=str(path)), 32)
     path.write_bytes(b"not HDF5")
     with pytest.raises(WeightsError, match="damaged"):
-        build(BackboneSpec("MobileNet", 0.25, str(path)), 32)
+        build(BackboneChoice(name="MobileNet", alpha=0.25, weights=str(path)), 32)
 
 
 def test_efficientnet_computes_what_keras_computes(models, monkeypatch):
@@ -169,7 +173,7 @@ def test_efficientnet_computes_what_keras_computes(models, monkeypatch):
     made = keras.applications.EfficientNetB0(include_top=False, weights=None)
     made.layers[2].adapt_mean.assign([0.485, 0.456, 0.406])
     made.layers[2].adapt_variance.assign([0.229, 0.224, 0.225])
-    path = weights_file(BackboneSpec("EfficientNetB0"))
+    path = weights_file(BackboneChoice(name="EfficientNetB0"))
     keras.src.legacy.saving.legacy_h5_format.save_weights_to_hdf5_group(
         group := keras.src.legacy.saving.legacy_h5_format.h5py.File(path, "w"), made
     )
@@ -178,7 +182,7 @@ def test_efficientnet_computes_what_keras_computes(models, monkeypatch):
     theirs = keras.applications.EfficientNetB0(
         include_top=False, weights="imagenet", input_shape=(64, 64, 3)
     )
-    ours = build(BackboneSpec("EfficientNetB0"), 64)
+    ours = build(BackboneChoice(name="EfficientNetB0"), 64)
     images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
     wanted = np.asarray(theirs(images))
     given = np.asarray(ours.model(ours.preprocess(images)))

@@ -13,8 +13,8 @@ from keras import layers
 
 from tlsearch.backbones.build import build
 from tlsearch.backbones.cut import assemble
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import BACKBONES
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import SetupError, UsageError
 from tlsearch.export.convert import to_onnx
 
@@ -47,7 +47,9 @@ def _answers(converted, photos):
 
 def _assert_parity(name, alpha=None, pretrained=False):
     """On the feature map, relative to its largest value: random weights give any scale."""
-    backbone = build(BackboneSpec(name, alpha), BACKBONES[name].smallest, pretrained=pretrained)
+    backbone = build(
+        BackboneChoice(name=name, alpha=alpha), BACKBONES[name].smallest, pretrained=pretrained
+    )
     full = assemble(backbone, lambda features: features)
     photos = _photos(backbone.image_size)
     wanted = np.asarray(full(photos))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlsearch.backbones.preprocessing import Preprocess, preprocessing
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import Row, find
 from tlsearch.backbones.weights import check_alpha, load_weights
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ class Backbone:
     the last one is its output.
     """
 
-    spec: BackboneSpec
+    spec: BackboneChoice
     model: keras.Model
     preprocess: Preprocess
     image_size: int
     blocks: tuple[str, ...]
 
 
-def build(spec: BackboneSpec, image_size: int | None, *, pretrained: bool = True) -> Backbone:
+def build(spec: BackboneChoice, image_size: int | None, *, pretrained: bool = True) -> Backbone:
     """Build a backbone for photos of `image_size` pixels a side (None: what it was trained at).
 
     Args:
@@ -72,7 +72,9 @@ def lower_momentum(model: keras.Model, momentum: float = 0.9) -> None:
             layer.momentum = min(layer.momentum, momentum)
 
 
-def _from_table(spec: BackboneSpec, row: Row, image_size: int | None, pretrained: bool) -> Backbone:
+def _from_table(
+    spec: BackboneChoice, row: Row, image_size: int | None, pretrained: bool
+) -> Backbone:
     size = image_size or row.image_size
     check_alpha(row, spec.alpha)
     _check_size(row, size)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.backbones.build import Backbone
 from tlsearch.backbones.graph import Boundary, boundaries, is_graph, nodes, replay
 from tlsearch.backbones.preprocessing import Preprocess, keep, rescale
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.backbones.weights import read_weights
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import SetupError, UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _USUAL_SIZE = 224
 
 
-def from_file(spec: BackboneSpec, image_size: int | None, pretrained: bool) -> Backbone:
+def from_file(spec: BackboneChoice, image_size: int | None, pretrained: bool) -> Backbone:
     """The backbone inside a `.keras` file.
 
     Raises:
@@ -40,7 +40,7 @@ def from_file(spec: BackboneSpec, image_size: int | None, pretrained: bool) -> B
     return _backbone(spec, model, image_size, pretrained, keep)
 
 
-def from_preset(spec: BackboneSpec, image_size: int | None, pretrained: bool) -> Backbone:
+def from_preset(spec: BackboneChoice, image_size: int | None, pretrained: bool) -> Backbone:
     """The backbone of a KerasHub preset, with the scaling that its image converter does.
 
     Raises:
@@ -68,7 +68,7 @@ def from_preset(spec: BackboneSpec, image_size: int | None, pretrained: bool) ->
 
 
 def _backbone(
-    spec: BackboneSpec,
+    spec: BackboneChoice,
     model: keras.Model,
     image_size: int | None,
     pretrained: bool,
@@ -87,7 +87,7 @@ def _backbone(
     return Backbone(spec, network, preprocess, size, blocks_of(network))
 
 
-def _on(model: keras.Model, images: Any, spec: BackboneSpec) -> Any:
+def _on(model: keras.Model, images: Any, spec: BackboneChoice) -> Any:
     try:
         return replay(model, images)
     except ValueError as error:
@@ -99,7 +99,7 @@ def _on(model: keras.Model, images: Any, spec: BackboneSpec) -> Any:
         ) from error
 
 
-def _features(model: keras.Model, spec: BackboneSpec) -> keras.Model:
+def _features(model: keras.Model, spec: BackboneChoice) -> keras.Model:
     """The model up to its feature map, `[batch, h, w, c]`; pooled features become 1 x 1 pixels."""
     import keras
 
@@ -181,7 +181,7 @@ def _name_apart(model: keras.Model, taken: dict[str, Any]) -> None:
             taken[operation.name] = operation
 
 
-def _check_input(spec: BackboneSpec, model: keras.Model) -> None:
+def _check_input(spec: BackboneChoice, model: keras.Model) -> None:
     if spec.alpha is not None:
         raise UsageError(
             "only networks of the table come in several widths",

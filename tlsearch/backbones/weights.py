@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from tlsearch.backbones.spec import BackboneSpec
 from tlsearch.backbones.table import Row, find
+from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def published(row: Row, alpha: float | None, image_size: int) -> Published:
     return Published(path, row.weights_address.format(**fields))
 
 
-def weights_file(spec: BackboneSpec, image_size: int | None = None) -> Path | None:
+def weights_file(spec: BackboneChoice, image_size: int | None = None) -> Path | None:
     """The file that `build` will want, whether or not it is there; None for a KerasHub preset.
 
     Raises:
@@ -82,7 +82,7 @@ def check_alpha(row: Row, alpha: float | None) -> None:
     )
 
 
-def load_weights(model: keras.Model, row: Row, spec: BackboneSpec, image_size: int) -> None:
+def load_weights(model: keras.Model, row: Row, spec: BackboneChoice, image_size: int) -> None:
     """Read the weights that `spec` names into `model`.
 
     Raises:

@@ -91,6 +91,9 @@ class Search(Strict):
     """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
 
 
+KERASHUB = "kerashub:"
+
+
 class BackboneChoice(Strict):
     """A backbone by name, or a `.keras` file, or `kerashub:PRESET`."""
 
@@ -106,6 +109,17 @@ class BackboneChoice(Strict):
         extras = [f"alpha={self.alpha:g}"] if self.alpha is not None else []
         extras += [f"weights={self.weights}"] if self.weights != "imagenet" else []
         return f"{self.name}({', '.join(extras)})" if extras else self.name
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a user's own model."""
+        return self.name.endswith(".keras")
+
+    @property
+    def preset(self) -> str | None:
+        """The KerasHub preset, if it is one."""
+        is_preset = self.name.startswith(KERASHUB)
+        return self.name.removeprefix(KERASHUB) if is_preset else None
 
 
 def _backbone(value: Any) -> Any:

@@ -32,7 +32,7 @@ RESIZE_RULE: dict[str, str] = {
 """What `read_photo` does. A bundle carries it; two stores share pixels only if it is the same."""
 
 
-class UnreadablePhoto(DataError):  # noqa: N818 (it names the photo, as messages do)
+class UnreadablePhoto(DataError):
     """These bytes are not a photo that can be shown. `reason` is one line."""
 
     def __init__(self, reason: str) -> None:

@@ -43,11 +43,10 @@ def build_network(
     """
     from tlsearch.backbones.build import build, lower_momentum
     from tlsearch.backbones.cut import assemble, boundary
-    from tlsearch.backbones.spec import BackboneSpec
 
     from_scratch = configuration.strategy == "from_scratch"
     backbone = build(
-        BackboneSpec(**configuration.backbone.model_dump()),
+        configuration.backbone,
         configuration.image_size,
         pretrained=weights and not from_scratch,
     )
