@@ -24,6 +24,7 @@ from tlsearch.search.signals import StopRequest
 from tlsearch.search.space import default_image_size
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
+from tlsearch.search.weights import fetch_weights
 from tlsearch.tracking.location import resolve_uri
 from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrialState
 from tlsearch.training.job import TrainJob
@@ -47,6 +48,8 @@ class Stages:
         self._say_what_is_left()
         if not self._is_over():
             self._folder.resolved.write_text(dump(self._sweep), encoding="utf-8")
+            if not self._study.is_spent():
+                fetch_weights(self._sweep.space)
             dataset = self._prepare_data()
             with self._recorder(dataset) as recorder, self._executor() as executor:
                 self._search(dataset, recorder, executor, stop)
