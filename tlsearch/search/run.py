@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import prepare
-from tlsearch.errors import SetupError, UsageError
+from tlsearch.errors import Interrupted, SetupError, UsageError
 from tlsearch.paths import Paths, SweepPaths
 from tlsearch.search.notices import Notify, ignore
 from tlsearch.search.result import SweepResult
@@ -43,8 +44,15 @@ def run(
     paths = paths or Paths.from_environment()
     paths.create()
     with _alone(paths.sweep(sweep.name)), stop_on_signal() as stop:
-        study = SweepStudy.open(sweep, paths, new=new)
-        return Stages(sweep, paths, study, notify, command).carry_out(stop)
+        try:
+            study = SweepStudy.open(sweep, paths, new=new)
+            return Stages(sweep, paths, study, notify, command).carry_out(stop)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "ended at once; what was running starts from its beginning next time",
+                signal=stop.signal or signal.SIGINT,
+                hint=f"to continue: {command}",
+            ) from None
 
 
 def export(
