@@ -183,6 +183,8 @@ class Train(Strict):
     batch_size: int = Field(default=64, ge=1)
     early_stopping: EarlyStopping | None = EarlyStopping()
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How the learning rate goes down over the epochs of each phase (Loshchilov & Hutter 2017)."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """auto: mixed_bfloat16 on a GPU that has it, float32 elsewhere."""
     batch_norm: Literal["frozen", "train"] = "frozen"

@@ -102,10 +102,11 @@ def fit(
     share_prefixes(network, phases, inputs)
     for phase in phases:
         prefix, suffix = prepare(network, phase, inputs)
-        compile_(suffix, train, phase.learning_rate)
+        batches = inputs.batches("train", prefix)
+        compile_(suffix, train, learning_rate(phase, train, batches.num_batches))
         patience = train.early_stopping.patience if train.early_stopping else None
         suffix.fit(
-            inputs.batches("train", prefix),
+            batches,
             validation_data=inputs.batches("validation", prefix),
             epochs=phase.epochs,
             callbacks=[EpochEnd(network, progress, report, patience)],
@@ -164,7 +165,20 @@ def trainable_parameters(model: keras.Model) -> int:
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
-def compile_(model: keras.Model, train: Train, learning_rate: float) -> None:
+def learning_rate(
+    phase: Phase, train: Train, steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
+    """The phase's learning rate, for epochs of so many steps: as it is, or along a cosine to 0."""
+    if train.schedule == "constant":
+        return phase.learning_rate
+    return keras.optimizers.schedules.CosineDecay(phase.learning_rate, phase.epochs * steps)
+
+
+def compile_(
+    model: keras.Model,
+    train: Train,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+) -> None:
     """Loss by the form of the output; the optimizer of the sweep at this learning rate."""
     optimizers = {
         "adam": keras.optimizers.Adam,
