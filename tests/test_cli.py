@@ -8,10 +8,13 @@ import json
 import os
 import socket
 import tarfile
+from dataclasses import dataclass
 
 import pytest
 from PIL import Image
-from tiny_sweeps import tlsearch
+from tiny_sweeps import environment, tlsearch
+
+from tlsearch.cli import main
 
 PLAIN = """\
 version: 1
@@ -26,14 +29,40 @@ train: {epochs: 1}
 """
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def run(tmp_path):
-    """Writes a sweep file and runs it; with the message and what it was refused with."""
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process, from `main` to its exit code."""
+
+    def call_main(*arguments, **extra):
+        for name, value in environment(tmp_path / "home", **extra).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["tlsearch", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), shown.out, shown.err)
+
+    return call_main
+
+
+@pytest.fixture
+def run(tmp_path, call):
+    """Writes a sweep file and runs it; how it was refused."""
 
     def run_one(text=PLAIN, *arguments, command="run", **extra):
         (tmp_path / "sweep.yaml").write_text(text, encoding="utf-8")
-        done = tlsearch(tmp_path / "home", command, tmp_path / "sweep.yaml", *arguments, **extra)
-        assert "Traceback" not in done.stderr
+        done = call(command, tmp_path / "sweep.yaml", *arguments, **extra)
         assert done.stdout == ""
         return done
 
@@ -101,8 +130,8 @@ def test_all_mistakes_at_once(run):
     assert done.stderr.index("sweep.yaml:4:18") < done.stderr.index("sweep.yaml:9:9")
 
 
-def test_a_sweep_file_that_is_not_there(tmp_path):
-    done = tlsearch(tmp_path / "home", "run", tmp_path / "none.yaml")
+def test_a_sweep_file_that_is_not_there(call, tmp_path):
+    done = call("run", tmp_path / "none.yaml")
     assert done.returncode == 2
     assert "cannot be read" in done.stderr
 
@@ -122,14 +151,27 @@ def test_a_mistake_in_an_override(run, override, words):
     assert words in done.stderr
 
 
+def test_as_a_process_of_its_own(tmp_path):
+    """The message, the exit code and no traceback, as a shell sees them."""
+    (tmp_path / "sweep.yaml").write_text(PLAIN, encoding="utf-8")
+    done = tlsearch(tmp_path / "home", "run", tmp_path / "sweep.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    message = done.stderr[done.stderr.index("tlsearch: ") :]
+    what, received, expected, following = message.splitlines()
+    assert what == "tlsearch: the source of the photos does not exist"
+    assert received == f"  received: {tmp_path / 'photos'}"
+    assert expected.startswith("  expected: a folder")
+    assert following.startswith("  next: ")
+
+
 @pytest.mark.parametrize("command", [[], ["--help"], ["run", "--help"], ["export", "--help"]])
-def test_help(tmp_path, command):
-    done = tlsearch(tmp_path / "home", *command)
+def test_help(call, command):
+    done = call(*command)
     assert "Usage: " in done.stdout + done.stderr
 
 
-def test_an_unknown_command(tmp_path):
-    done = tlsearch(tmp_path / "home", "trian")
+def test_an_unknown_command(call):
+    done = call("trian")
     assert done.returncode == 2
     assert "trian" in done.stderr
 
@@ -254,36 +296,36 @@ class TestEnvironment:
         assert done.returncode == 3
         assert "search.storage" in done.stderr
 
-    def test_a_folder_that_is_no_bundle(self, tmp_path):
-        done = tlsearch(tmp_path / "home", "predict", tmp_path, tmp_path / "photo.jpg")
+    def test_a_folder_that_is_no_bundle(self, call, tmp_path):
+        done = call("predict", tmp_path, tmp_path / "photo.jpg")
         assert done.returncode in (2, 3)
         (tmp_path / "photo.jpg").write_bytes(b"")
-        done = tlsearch(tmp_path / "home", "predict", tmp_path, tmp_path / "photo.jpg")
+        done = call("predict", tmp_path, tmp_path / "photo.jpg")
         assert done.returncode == 3
         assert "is not a bundle" in done.stderr
 
-    def test_doctor_says_what_is_wrong_with_the_home(self, tmp_path):
+    def test_doctor_says_what_is_wrong_with_the_home(self, call, tmp_path):
         (tmp_path / "home").write_text("a file")
-        done = tlsearch(tmp_path / "home", "doctor", "--json")
+        done = call("doctor", "--json")
         findings = {one["what"]: one for one in json.loads(done.stdout)["data"]}
         assert done.returncode == 3
         assert not findings["TLSEARCH_HOME"]["fine"]
         assert findings["Python"]["fine"]
 
 
-def test_the_version(tmp_path):
+def test_the_version(call):
     from tlsearch import __version__
 
-    done = tlsearch(tmp_path / "home", "--version")
+    done = call("--version")
     assert (done.returncode, done.stdout.strip()) == (0, __version__)
 
 
-def test_backbones_as_json(tmp_path):
-    done = tlsearch(tmp_path / "home", "backbones", "--json")
+def test_backbones_as_json(call):
+    done = call("backbones", "--json")
     rows = json.loads(done.stdout)["data"]
     assert {"MobileNetV2", "EfficientNetB0", "ResNet50V2"} <= {row["name"] for row in rows}
 
 
-def test_the_schema_is_json(tmp_path):
-    done = tlsearch(tmp_path / "home", "schema")
+def test_the_schema_is_json(call):
+    done = call("schema")
     assert "space" in json.loads(done.stdout)["properties"]

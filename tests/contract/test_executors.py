@@ -13,17 +13,19 @@ from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, St
 EXECUTORS = {"local": local_executor}
 
 
-@pytest.fixture(params=sorted(EXECUTORS))
-def make(request, tmp_path):
-    """Makes the executor with so many workers; closes it afterwards."""
-    made = []
+@pytest.fixture(scope="module", params=sorted(EXECUTORS))
+def make(request, tmp_path_factory):
+    """The executor with so many workers, idle; tests share it, as jobs share its workers."""
+    made = {}
 
     def make_one(workers=1):
-        made.append(EXECUTORS[request.param](tmp_path / "logs", workers))
-        return made[-1]
+        if workers not in made:
+            made[workers] = EXECUTORS[request.param](tmp_path_factory.mktemp("logs"), workers)
+        assert made[workers].running == frozenset()
+        return made[workers]
 
     yield make_one
-    for executor in made:
+    for executor in made.values():
         executor.close()
 
 

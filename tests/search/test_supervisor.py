@@ -16,14 +16,29 @@ from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 
 
+@pytest.fixture(scope="module")
+def executors(tmp_path_factory):
+    """Gives the executor with so many workers; tests share it, as sweeps do not."""
+    made = {}
+
+    def give(workers):
+        if workers not in made:
+            made[workers] = local_executor(tmp_path_factory.mktemp("logs"), workers)
+        return made[workers]
+
+    yield give
+    for executor in made.values():
+        executor.close()
+
+
 @pytest.fixture
-def search(paths, tmp_path):
+def search(paths, tmp_path, executors):
     """Runs a sweep with jobs that `make_job(number, configuration)` makes.
 
     Returns the study, the notices and the tracker's runs. `watch` is told each notice.
     """
 
-    def run(sweep, make_job, *, stop=None, watch=None, tracker=None):
+    def run(sweep, make_job, *, stop=None, watch=None):
         notices = []
 
         def notify(notice):
@@ -31,17 +46,16 @@ def search(paths, tmp_path):
             if watch is not None:
                 watch(notice)
 
-        study = SweepStudy.open(sweep, paths)
-        tracker = tracker or ListTracker()
+        study, tracker = SweepStudy.open(sweep, paths), ListTracker()
         recorder = Recorder(tracker, sweep, lambda number, _: tmp_path, notify)
         recorder.open(lambda: "parent", study.note_run)
-        executor = local_executor(tmp_path / "logs", sweep.execution.workers)
+        executor = executors(sweep.execution.workers)
+        supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
         try:
-            supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
             supervisor.search(StopRequest() if stop is None else stop)
         finally:
-            executor.close()
             recorder.close()
+        assert executor.running == frozenset()
         return study, notices, tracker
 
     return run
