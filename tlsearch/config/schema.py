@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -105,10 +106,11 @@ class BackboneChoice(Strict):
 
     @property
     def label(self) -> str:
-        """How Optuna, MLflow and tables show it."""
+        """How Optuna, MLflow and tables show it: files by their names, wherever they lie."""
+        name = Path(self.name).name if self.is_file else self.name
         extras = [f"alpha={self.alpha:g}"] if self.alpha is not None else []
-        extras += [f"weights={self.weights}"] if self.weights != "imagenet" else []
-        return f"{self.name}({', '.join(extras)})" if extras else self.name
+        extras += [f"weights={Path(self.weights).name}"] if self.weights != "imagenet" else []
+        return f"{name}({', '.join(extras)})" if extras else name
 
     @property
     def is_file(self) -> bool:

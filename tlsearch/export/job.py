@@ -57,7 +57,7 @@ class ExportJob:
     mlflow_run: str | None = None
 
     def run(self, channel: Channel) -> ExportResult:
-        from tlsearch.export.convert import to_onnx
+        from tlsearch.backbones.convert import to_onnx
 
         model = self._load()
         converted = to_onnx(model).SerializeToString()

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlsearch.execution.devices import gpus
+
 if TYPE_CHECKING:
     import keras
+
+WORTH_CONVERTING = 2_000
+"""Photos from which on the conversion to onnxruntime pays."""
 
 LIMIT = 3 * 1024**3
 """Bytes of activations that a worker keeps."""
@@ -68,6 +73,31 @@ def size_of(prefix: keras.Model, photos: int, views: int) -> int:
     return int(np.prod(prefix.output.shape[1:])) * 4 * photos * views
 
 
+def fastest(model: keras.Model, photos: int) -> Callable[[np.ndarray], np.ndarray]:
+    """How to run a frozen model over so many photos: a function from a batch to its outputs.
+
+    On a CPU onnxruntime takes about half of TensorFlow's time, and a few seconds to convert to.
+    """
+    import keras
+
+    floats = keras.config.dtype_policy().name == "float32"
+    if gpus() or keras.backend.backend() != "tensorflow" or not floats or photos < WORTH_CONVERTING:
+        return model.predict_on_batch
+    return _in_onnxruntime(model)
+
+
+def _in_onnxruntime(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    import onnxruntime
+
+    from tlsearch.backbones.convert import to_onnx
+
+    converted = to_onnx(model, input_name="inputs", output_name="activations")
+    session = onnxruntime.InferenceSession(
+        converted.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return lambda batch: session.run(None, {"inputs": batch})[0]
+
+
 def compute(
     prefix: keras.Model, photos: Photos, augments: list[Augment | None], batch_size: int = 64
 ) -> np.ndarray:
@@ -81,11 +111,11 @@ def compute(
     """
     shape = (len(augments), len(photos.rows), *prefix.output.shape[1:])
     activations = np.empty(shape, "float32")
+    run = fastest(prefix, len(augments) * len(photos.rows))
     for view, augment in zip(activations, augments, strict=True):
         start = 0
         for batch in photos.batches(batch_size):
-            outputs = prefix.predict_on_batch(augment(batch) if augment else batch)
-            view[start : start + len(batch)] = outputs
+            view[start : start + len(batch)] = run(augment(batch) if augment else batch)
             start += len(batch)
     return activations
 
@@ -102,8 +132,9 @@ def carry_on(step: keras.Model, activations: np.ndarray, batch_size: int = 64) -
     """
     views, n = activations.shape[:2]
     deeper = np.empty((views, n, *step.output.shape[1:]), "float32")
+    run = fastest(step, views * n)
     for view, source in zip(deeper, activations, strict=True):
         for start in range(0, n, batch_size):
             batch = source[start : start + batch_size]
-            view[start : start + len(batch)] = step.predict_on_batch(batch)
+            view[start : start + len(batch)] = run(batch)
     return deeper

@@ -12,11 +12,11 @@ import pytest
 from keras import layers
 
 from tlsearch.backbones.build import build
+from tlsearch.backbones.convert import to_onnx
 from tlsearch.backbones.cut import assemble
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import SetupError, UsageError
-from tlsearch.export.convert import to_onnx
 
 GIANTS = {
     "ConvNeXtBase",
