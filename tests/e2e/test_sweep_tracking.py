@@ -75,7 +75,6 @@ def test_every_epoch_of_every_metric_is_logged_once(tiny_sweep, client, runs, ch
             _assert_each_epoch_once(tiny_sweep, client, number, run)
 
 
-@pytest.mark.xfail(reason="registering logs the last metrics again at step 0", strict=True)
 def test_registering_adds_no_epoch_to_the_champion(tiny_sweep, client, runs, champion):
     _assert_each_epoch_once(tiny_sweep, client, champion, runs[1][champion])
 

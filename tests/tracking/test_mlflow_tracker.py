@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tlsearch.tracking.mlflow_tracker import MLflowTracker
 from tlsearch.tracking.tracker import DatasetSummary, TrackingError
 
 CONFIGURATION = {"backbone": "MobileNetV2", "strategy": "fine_tune", "learning_rate": 1e-4}
@@ -93,6 +94,17 @@ def test_an_epoch_is_a_step_of_every_metric(tracker, client, parent):
     assert [point.value for point in history[:2]] == [0.5, 0.7]
     assert math.isnan(history[2].value)
     assert history[0].timestamp == pytest.approx((moment + 1) * 1000, abs=1)
+
+
+def test_epochs_that_are_trained_again_after_a_crash_are_there_once(tracker, client, parent):
+    run_id = tracker.start_trial(parent, 7, CONFIGURATION, {})
+    for epoch in (1, 2):
+        tracker.log_epoch(run_id, epoch, {"loss": 1 / epoch}, time.time())
+    restarted = MLflowTracker(tracker.store)
+    assert restarted.start_trial(parent, 7, CONFIGURATION, {}) == run_id
+    for epoch in (1, 2, 3):
+        restarted.log_epoch(run_id, epoch, {"loss": 1 / epoch}, time.time())
+    assert [point.step for point in client.get_metric_history(run_id, "loss")] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,6 @@ class Recorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._runs: dict[int, str] = {}
         self._configurations: dict[int, Configuration] = {}
-        self._epochs: set[tuple[int, int]] = set()
         self._parent = ""
         self._note: Callable[[int, str], None] = lambda number, run: None
         self._warned = False
@@ -58,10 +57,6 @@ class Recorder:
         self._later(lambda: self.tracker.log_metrics(self._runs[number], metrics))
 
     def epoch(self, number: int, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record an epoch; one that is trained again after a crash is recorded already."""
-        if (number, epoch) in self._epochs:
-            return
-        self._epochs.add((number, epoch))
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         at = time.time()
         self._later(lambda: self.tracker.log_epoch(self._runs[number], epoch, finite, at))

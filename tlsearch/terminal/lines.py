@@ -28,7 +28,8 @@ class Lines:
     def _sweep_opened(self, name: str, home: str, finished: int, budget: int) -> None:
         self._budget = budget
         done = f", {finished} of them done: continuing" if finished else ""
-        self.print(f"sweep {name}: {budget} trials{done} (state in {home})")
+        trials = "1 trial" if budget == 1 else f"{budget} trials"
+        self.print(f"sweep {name}: {trials}{done} (state in {home})")
 
     def _budget_spent(self, finished: int) -> None:
         self.print(f"the budget is spent: {finished} of {self._budget} trials are finished")

@@ -36,6 +36,10 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it the UI opens on the view for language models."""
 
 
+EPOCH_METRIC = "loss"
+"""A metric that every epoch has."""
+
+
 @final
 class MLflowTracker(Tracker):
     """A tracker on an MLflow server or database.
@@ -47,6 +51,7 @@ class MLflowTracker(Tracker):
     def __init__(self, store: TrackingStore) -> None:
         self.store = store
         self._client = connect(store)
+        self._epochs: dict[str, set[int]] = {}
 
     @classmethod
     def open_early(cls, store: TrackingStore) -> Future[MLflowTracker]:
@@ -83,7 +88,9 @@ class MLflowTracker(Tracker):
         flat = entries.flatten(parameters)
         labels = {**_who(), "tlsearch.kind": "trial", "tlsearch.trial": str(number), **tags}
         with translate_errors(self.store):
-            run = self._trial(parent, number) or self._create_trial(parent, number, flat)
+            known = self._trial(parent, number)
+            run = known or self._create_trial(parent, number, flat)
+            self._epochs[run.info.run_id] = self._logged_epochs(known) if known else set()
             self._reopen(run, labels)
             self._log_parameters(run, flat)
             return run.info.run_id
@@ -91,9 +98,13 @@ class MLflowTracker(Tracker):
     def log_epoch(
         self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
     ) -> None:
+        logged = self._epochs.setdefault(run_id, set())
+        if epoch in logged:
+            return
         with translate_errors(self.store):
             points = entries.make_metrics(metrics, epoch, timestamp)
             self._client.log_batch(run_id, metrics=points)
+        logged.add(epoch)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         with translate_errors(self.store):
@@ -170,6 +181,13 @@ class MLflowTracker(Tracker):
 
     def _trial(self, parent: str, number: int) -> Run | None:
         return next(iter(self._children(parent, f"tags.`tlsearch.trial` = '{number}'")), None)
+
+    def _logged_epochs(self, run: Run) -> set[int]:
+        """The epochs that a run has, of a trial that starts again."""
+        if EPOCH_METRIC not in run.data.metrics:
+            return set()
+        history = self._client.get_metric_history(run.info.run_id, EPOCH_METRIC)
+        return {point.step for point in history}
 
     def _create_trial(self, parent: str, number: int, parameters: Mapping[str, str]) -> Run:
         words = [f"{number:03d}", parameters.get("backbone"), parameters.get("strategy")]

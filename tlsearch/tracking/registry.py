@@ -148,9 +148,11 @@ def _upload(client: MlflowClient, model: LoggedModel, path: Path) -> None:
 def _copy_metrics(client: MlflowClient, run: Run, model: LoggedModel) -> None:
     from mlflow.entities import Metric
 
+    histories = (client.get_metric_history(run.info.run_id, key) for key in run.data.metrics)
+    # With its own time and step each point is the one that the run has already.
     points = [
         Metric(point.key, point.value, point.timestamp, point.step, model_id=model.model_id)
-        for point in entries.make_metrics(run.data.metrics)
+        for *_, point in histories
     ]
     client.log_batch(run.info.run_id, metrics=points)
 

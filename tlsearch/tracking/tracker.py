@@ -74,7 +74,10 @@ class Tracker(ABC):
     def log_epoch(
         self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
     ) -> None:
-        """Log one epoch's metrics in one call; `timestamp` in seconds since 1970."""
+        """Log one epoch's metrics in one call; `timestamp` in seconds since 1970.
+
+        An epoch that the run has already, of a trial that is trained again, is left as it is.
+        """
 
     @abstractmethod
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
