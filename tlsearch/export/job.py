@@ -59,7 +59,7 @@ class ExportJob:
     def run(self, channel: Channel) -> ExportResult:
         from tlsearch.backbones.convert import to_onnx
 
-        model = self._load()
+        model = self.load_model()
         converted = to_onnx(model).SerializeToString()
         session = open_session(converted)
         pixels = pixel_store(self.paths, self.configuration.image_size)
@@ -80,7 +80,7 @@ class ExportJob:
         metrics = contents.test.metrics() if contents.test else None
         return ExportResult(self.output, parity, metrics, test)
 
-    def _load(self) -> keras.Model:
+    def load_model(self) -> keras.Model:
         """The trained network in float32, whatever precision it was trained in."""
         import keras
 

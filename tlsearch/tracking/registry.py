@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsearch.errors import BundleError
-from tlsearch.tracking import entries
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
