@@ -21,6 +21,7 @@ RUN apt-get update \
 # hadolint ignore=DL3006
 FROM ${DEVICE} AS serve
 ENV PYTHONUNBUFFERED=1 \
+    PIP_CACHE_DIR=/var/cache/pip \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PATH=/opt/venv/bin:$PATH
 
@@ -29,7 +30,7 @@ RUN python3 -m venv /opt/venv
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY tlsearch ./tlsearch
 COPY serving ./serving
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install -c constraints.txt .
 
 # 10001, because Ubuntu's own image has a user 1000 already.

@@ -13,6 +13,7 @@ FROM python:3.11-slim-bookworm
 ARG EXTRA=train-gpu
 
 ENV PYTHONUNBUFFERED=1 \
+    PIP_CACHE_DIR=/var/cache/pip \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     TF_CPP_MIN_LOG_LEVEL=2 \
     NVIDIA_VISIBLE_DEVICES=all \
@@ -22,7 +23,7 @@ WORKDIR /opt/tlsearch
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY tlsearch ./tlsearch
 COPY serving ./serving
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install -c constraints.txt ".[${EXTRA}]"
 
 RUN useradd --create-home --uid 1000 tlsearch \
