@@ -288,7 +288,17 @@ def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
     if sweep.search.pruner == "none":
         return optuna.pruners.NopPruner()
     if sweep.search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_warmup_steps=sweep.train.head_epochs)
+        return optuna.pruners.MedianPruner(n_warmup_steps=_first_verdict(sweep))
     return optuna.pruners.HyperbandPruner(
-        min_resource=max(1, sweep.train.head_epochs), max_resource=sweep.train.epochs
+        min_resource=_first_verdict(sweep), max_resource=sweep.train.epochs
     )
+
+
+def _first_verdict(sweep: Sweep) -> int:
+    """The epoch before which no trial is given up.
+
+    Where blocks are unfrozen after `head_epochs`, they get as many epochs to show what they can.
+    """
+    if "fine_tune" in sweep.space.strategy.choices:
+        return min(sweep.train.epochs, max(1, 2 * sweep.train.head_epochs))
+    return max(1, sweep.train.epochs // 4)

@@ -66,10 +66,13 @@ def from_photos(
 
 
 def from_views(activations: np.ndarray) -> Rows:
-    """Activations [views, n, ...]: for each photo one of its views, drawn anew each time."""
+    """Activations [views, n, ...]: for each photo one of its views, drawn anew each time.
+
+    They are kept in half precision and given out in single precision.
+    """
 
     def take(positions: np.ndarray, random: np.random.Generator) -> np.ndarray:
         views = random.integers(len(activations), size=len(positions))
-        return activations[views, positions]
+        return activations[views, positions].astype("float32")
 
     return take

@@ -27,6 +27,7 @@ class Progress:
 
     objective: Objective
     epochs: list[dict[str, float]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = math.nan
     best_weights: list[np.ndarray] = field(default_factory=list)
@@ -59,6 +60,7 @@ class EpochEnd(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         seconds = time.perf_counter() - self._started
         metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self._progress.seconds.append(seconds)
         self._keep(metrics)
         decision = self._report(len(self._progress.epochs), metrics, seconds)
         self._progress.decision = decision

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
@@ -19,6 +19,17 @@ from tlsearch.training.activations import ActivationCache, Photos
 from tlsearch.training.inputs import Inputs, TrialData
 from tlsearch.training.trained import TrainedTrial
 
+if TYPE_CHECKING:
+    from tlsearch.training.fit import Progress
+    from tlsearch.training.network import Network
+    from tlsearch.training.phases import Phase
+
+State = Literal["complete", "pruned", "interrupted"]
+_STATES: dict[Decision, State] = {
+    Decision.CONTINUE: "complete",
+    Decision.PRUNE: "pruned",
+    Decision.STOP: "interrupted",
+}
 _CACHE = ActivationCache()
 
 
@@ -26,7 +37,7 @@ _CACHE = ActivationCache()
 class TrialResult:
     """How a trial ended. `metrics` are those of its best epoch, `value` its objective."""
 
-    state: Literal["complete", "pruned", "interrupted"]
+    state: State
     value: float
     best_epoch: int
     epochs: int
@@ -54,13 +65,32 @@ class TrainJob:
         return self.sweep.search.seed * 100_003 + self.trial
 
     def run(self, channel: Channel) -> TrialResult:
+        from tlsearch.training.fit import Progress, fit, trainable_parameters
+
+        started = time.perf_counter()
+        network, plan = self._build()
+        model = network.model
+        channel.send(Started(self.trial, model.count_params(), trainable_parameters(model)))
+        progress = Progress(self.sweep.objective)
+        train = self.sweep.train
+        inputs = Inputs(self._data(), self.configuration, train.batch_size, _CACHE, self.seed)
+
+        def report(epoch: int, metrics: Mapping[str, float], seconds: float) -> Decision:
+            return channel.ask(EpochEnded(self.trial, epoch, metrics, seconds))
+
+        predictions = fit(network, plan, inputs, train, progress, report)
+        folder = self.paths.sweep(self.sweep.name).trial(self.trial)
+        TrainedTrial(folder).write(network, predictions, progress.epochs)
+        return self._result(progress, inputs.photos, time.perf_counter() - started)
+
+    def _build(self) -> tuple[Network, list[Phase]]:
+        """The network as its last phase trains it, and all phases, seeded."""
         import keras
 
-        from tlsearch.training.fit import Progress, fit, set_trainable, trainable_parameters
+        from tlsearch.training.fit import set_trainable
         from tlsearch.training.network import build_network
         from tlsearch.training.phases import phases
 
-        started = time.perf_counter()
         train = self.sweep.train
         keras.backend.clear_session()
         keras.utils.set_random_seed(self.seed)
@@ -68,28 +98,17 @@ class TrainJob:
         network = build_network(self.configuration, len(self.dataset.classes), train)
         plan = phases(self.configuration, train, network)
         set_trainable(network, plan[-1])
-        model = network.model
-        channel.send(Started(self.trial, model.count_params(), trainable_parameters(model)))
-        progress = Progress(self.sweep.objective)
-        inputs = Inputs(self._data(), self.configuration, train.batch_size, _CACHE, self.seed)
-        spent: list[float] = []
+        return network, plan
 
-        def report(epoch: int, metrics: Mapping[str, float], seconds: float) -> Decision:
-            spent.append(seconds)
-            return channel.ask(EpochEnded(self.trial, epoch, metrics, seconds))
-
-        folder = self.paths.sweep(self.sweep.name).trial(self.trial)
-        predictions = fit(network, plan, inputs, train, progress, report)
-        TrainedTrial(folder).write(network, predictions, progress.epochs)
-        states = {Decision.PRUNE: "pruned", Decision.STOP: "interrupted"}
+    def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
         return TrialResult(
-            state=states.get(progress.decision, "complete"),  # type: ignore[arg-type]
+            state=_STATES[progress.decision],
             value=progress.best_value,
             best_epoch=progress.best_epoch,
             epochs=len(progress.epochs),
             metrics=progress.epochs[progress.best_epoch - 1],
-            seconds=time.perf_counter() - started,
-            photos_per_second=inputs.photos * len(spent) / sum(spent),
+            seconds=seconds,
+            photos_per_second=photos * len(progress.seconds) / sum(progress.seconds),
         )
 
     def _data(self) -> TrialData:
