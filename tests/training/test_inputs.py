@@ -175,7 +175,7 @@ def test_trials_share_activations(configure, data, prefix, augment, views):
     cache = ActivationCache()
     keys = []
     get = cache.get
-    cache.get = lambda key, make: get(key, lambda: keys.append(key) or make())
+    cache.get = lambda key, make, bytes_: get(key, lambda: keys.append(key) or make(), bytes_)
     for seed in (1, 2):
         inputs = Inputs(data, configure(augment=augment), 8, cache, seed)
         for split in ("train", "validation"):

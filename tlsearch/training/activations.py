@@ -59,15 +59,23 @@ class ActivationCache:
         """Whether an entry of this size could be kept at all."""
         return bytes_ <= self._limit
 
-    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """The array of this key, made if it is not there."""
+    def get(self, key: Hashable, make: Callable[[], np.ndarray], bytes_: int = 0) -> np.ndarray:
+        """The array of this key, made if it is not there.
+
+        Args:
+            bytes_: what it will take, so that others go before it is made and not after.
+        """
         if key not in self._arrays:
+            self._make_room(bytes_)
             array = make()
-            while self._arrays and self._held() + array.nbytes > self._limit:
-                self._arrays.popitem(last=False)
+            self._make_room(array.nbytes)
             self._arrays[key] = array
         self._arrays.move_to_end(key)
         return self._arrays[key]
+
+    def _make_room(self, bytes_: int) -> None:
+        while self._arrays and self._held() + bytes_ > self._limit:
+            self._arrays.popitem(last=False)
 
     def _held(self) -> int:
         return sum(array.nbytes for array in self._arrays.values())

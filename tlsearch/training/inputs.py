@@ -114,4 +114,5 @@ class Inputs:
             augments = [augmentation(strength, VIEW_SEED * (view + 1)) for view in range(views)]
             return compute(prefix, self._data.photos[split], augments)
 
-        return self._cache.get(key, make)
+        photos = len(self._data.labels[split])
+        return self._cache.get(key, make, size_of(prefix, photos, views))
