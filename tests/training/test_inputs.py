@@ -182,7 +182,7 @@ def test_trials_share_activations(configure, data, prefix, augment, views):
             _, inputs_of_epoch = _epoch(inputs.batches(split, prefix))
             assert inputs_of_epoch.shape == (len(data.labels[split]), 32)
     assert len(keys) == 2
-    assert cache.get(keys[0], None).shape[0] == views
+    assert cache.get(keys[0], None, 0).shape[0] == views
 
 
 def test_other_photos_have_other_activations(configure, data, prefix):
