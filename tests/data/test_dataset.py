@@ -187,7 +187,7 @@ def test_generated_photos(paths):
 
 
 FLOWERS = """
-import resource, sys
+import sys
 from pathlib import Path
 from tlsearch.config.schema import Data
 from tlsearch.data.dataset import prepare
@@ -196,7 +196,9 @@ from tlsearch.paths import Paths
 data = prepare(Data(source=sys.argv[1]), Paths(Path(sys.argv[2])), 160)
 print(len(data.contents), len(data.classes), len(data.unreadable))
 print(*data.counts().sum(axis=1))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# Not ru_maxrss: that begins with the peak of the process that started this one.
+status = Path("/proc/self/status").read_text().split()
+print(int(status[status.index("VmHWM:") + 1]) // 1024)
 """
 
 

@@ -126,12 +126,6 @@ def test_a_lost_worker_costs_an_attempt_and_not_the_trial(search, make_sweep, tm
     assert tracker.states() == {"run-0": "complete"}
 
 
-def test_an_epoch_that_is_trained_again_is_tracked_once(search, make_sweep, tmp_path):
-    job = _training(0.2, 0.6, fatal_starts=2, folder=tmp_path)
-    _, _, tracker = search(make_sweep(budget={"trials": 1}), job)
-    assert tracker.steps("run-0", "val_accuracy") == [(1, 0.2), (2, 0.6)]
-
-
 def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
     sweep = make_sweep(budget={"trials": 2}, on_failure={"max_attempts": 2})
 
