@@ -10,9 +10,9 @@ from typing import Any
 
 from tlsearch.config.document import Document, KeyPath, Mistake
 from tlsearch.config.mistakes import received
+from tlsearch.config.schema import KERASHUB
 from tlsearch.config.suggestion import nearest, suggest
 
-PRESET = "kerashub:"
 MODEL_FILE = ".keras"
 
 
@@ -45,7 +45,7 @@ def _choices(document: Document, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]
 
 
 def _is_own(name: str) -> bool:
-    return name.endswith(MODEL_FILE) or name.startswith(PRESET)
+    return name.endswith(MODEL_FILE) or name.startswith(KERASHUB)
 
 
 def _check_name(document: Document, path: KeyPath, name: str) -> Iterator[Mistake]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tlsearch.backbones.table import BACKBONES
-from tlsearch.config.backbone_check import MODEL_FILE, PRESET
-from tlsearch.config.schema import Sweep
+from tlsearch.config.backbone_check import MODEL_FILE
+from tlsearch.config.schema import KERASHUB, Sweep
 
 FILE = Path(__file__).with_name("sweep.schema.json")
 
@@ -92,7 +92,7 @@ def _choices(node: Node, definitions: Node) -> Node:
 
 
 def _backbone_name() -> Node:
-    own = rf"(^{PRESET}|\{MODEL_FILE}$)"
+    own = rf"(^{KERASHUB}|\{MODEL_FILE}$)"
     return {"anyOf": [{"enum": sorted(BACKBONES)}, {"type": "string", "pattern": own}]}
 
 
