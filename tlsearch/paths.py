@@ -25,10 +25,6 @@ class SweepPaths:
         return self.folder / "resolved.yaml"
 
     @property
-    def dataset(self) -> Path:
-        return self.folder / "dataset"
-
-    @property
     def bundle(self) -> Path:
         return self.folder / "bundle"
 

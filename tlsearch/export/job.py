@@ -36,7 +36,6 @@ class ExportResult:
     bundle: Path
     parity: Parity
     test: dict[str, float] | None
-    test_probabilities: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class ExportJob:
         )
         write_bundle(contents, self.output)
         metrics = contents.test.metrics() if contents.test else None
-        return ExportResult(self.output, parity, metrics, test)
+        return ExportResult(self.output, parity, metrics)
 
     def load_model(self) -> keras.Model:
         """The trained network in float32, whatever precision it was trained in."""

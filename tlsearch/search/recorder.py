@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.search.notices import Notice, Notify
+from tlsearch.tracking.entries import name_nested
 from tlsearch.tracking.tracker import Tracker, TrackingError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Recorder:
 
     def start(self, number: int, configuration: Configuration, attempt: int) -> None:
         self._configurations[number] = configuration
-        parameters = {**configuration.flat(), **_flatten(self._sweep.train.model_dump(), "train")}
+        settings = name_nested({"train": self._sweep.train.model_dump()})
+        parameters = {**configuration.flat(), **settings}
         tags = {"tlsearch.attempt": str(attempt)}
         self._later(lambda: self._start(number, parameters, tags))
 
@@ -122,12 +124,3 @@ class Recorder:
             if not self._warned:
                 self._warned = True
                 self._notify(Notice("warning", {"text": f"not everything is tracked: {error}"}))
-
-
-def _flatten(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """Nested settings as dotted names, the way overrides spell them."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        key = f"{prefix}.{name}"
-        flat.update(_flatten(value, key) if isinstance(value, Mapping) else {key: value})
-    return flat

@@ -12,6 +12,7 @@ from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.paths import Paths
 from tlsearch.report.evaluation import Evaluation
 from tlsearch.report.trial_report import write_trial_report
+from tlsearch.training.phases import head_epochs
 from tlsearch.training.trained import TrainedTrial
 
 MISTAKES = 24
@@ -51,6 +52,5 @@ class TrialReports:
         return store.pixels[store.rows([self._dataset.contents[i] for i in rows])]
 
     def _unfrozen_at(self, configuration: Configuration) -> int | None:
-        head_epochs = min(self._sweep.train.head_epochs, self._sweep.train.epochs - 1)
-        fine = configuration.strategy == "fine_tune" and head_epochs
-        return head_epochs + 1 if fine else None
+        alone = head_epochs(self._sweep.train)
+        return alone + 1 if configuration.strategy == "fine_tune" and alone else None

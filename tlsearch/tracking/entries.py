@@ -28,12 +28,20 @@ LIBRARIES = ("tlsearch", "keras", "tensorflow", "optuna", "mlflow", "onnx", "num
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested mappings as `outer.inner` names; every value as text, None as `none`."""
-    flat: dict[str, str] = {}
+    return {
+        name: cut("none" if value is None else str(value))
+        for name, value in name_nested(values, prefix).items()
+    }
+
+
+def name_nested(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as `outer.inner` names, the way overrides spell them; values as they are."""
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
+            flat |= name_nested(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = cut("none" if value is None else str(value))
+            flat[f"{prefix}{key}"] = value
     return flat
 
 

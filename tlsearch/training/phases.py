@@ -22,6 +22,11 @@ class Phase:
     train_batch_norm: bool = False
 
 
+def head_epochs(train: Train) -> int:
+    """How many epochs of `fine_tune` train the head alone; at least one is left for the blocks."""
+    return min(train.head_epochs, train.epochs - 1)
+
+
 def phases(configuration: Configuration, train: Train, network: Network) -> list[Phase]:
     """The phases of a trial. Their epochs add up to `train.epochs` for every strategy.
 
@@ -33,7 +38,7 @@ def phases(configuration: Configuration, train: Train, network: Network) -> list
         return [Phase(network.head_cut, head, train.epochs)]
     if configuration.strategy == "from_scratch":
         return [Phase(None, head, train.epochs, train_batch_norm=True)]
-    first = min(train.head_epochs, train.epochs - 1)
+    first = head_epochs(train)
     fine = Phase(
         network.block_cut,
         configuration.learning_rate or head,
