@@ -120,6 +120,7 @@ def test_the_card_has_the_figures(tiny_sweep):
 
 def test_the_test_split_is_told_of_the_champion_alone(tiny_sweep):
     (exported,) = tiny_sweep.of_kind("exported")
+    assert not tiny_sweep.of_kind("judging")
     photos = tiny_sweep.of_kind("data_ready")[0]["photos"]["test"]
     assert tiny_sweep.bundle.manifest.metrics.test.photos == photos
     assert exported["test"]["accuracy"] == tiny_sweep.bundle.manifest.metrics.test.accuracy

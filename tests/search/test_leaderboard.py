@@ -8,17 +8,17 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from tlsearch.config.schema import Objective
-from tlsearch.search.leaderboard import champion, leaderboard
+from tlsearch.search.leaderboard import champion, leaderboard, rival
 
 ACCURACY = Objective()
 LOSS = Objective(metric="val_loss", direction="minimize")
 
 
-def _trial(number, value, state=TrialState.COMPLETE, loss=1.0):
+def _trial(number, value, state=TrialState.COMPLETE, loss=1.0, strategy="fine_tune"):
     attributes = {
         "best_value": value,
         "metrics": {"val_loss": loss},
-        "configuration": {"backbone": "MobileNet"},
+        "configuration": {"backbone": "MobileNet", "strategy": strategy},
     }
     if value is None:
         attributes = {"failure": "error", "reason": "odd"}
@@ -80,3 +80,34 @@ def test_order_of_the_leaderboard():
 
 def test_no_trials_make_an_empty_table():
     assert leaderboard([], ACCURACY).empty
+
+
+def _scratch(number, value, state=TrialState.COMPLETE, loss=1.0):
+    return _trial(number, value, state, loss, "from_scratch")
+
+
+def test_the_rival_of_transfer_learning_is_the_best_from_scratch():
+    transfer = [_trial(0, 0.9), _trial(1, 0.8, strategy="feature_extraction")]
+    trials = [*transfer, _scratch(2, 0.4), _scratch(3, 0.6), _scratch(4, 0.5)]
+    assert rival(trials, ACCURACY).number == 3
+    assert rival(trials, LOSS).number == 1
+
+
+def test_the_rival_from_scratch_is_the_best_of_all_transfer_learning():
+    transfer = [_trial(0, 0.3), _trial(1, 0.5, strategy="feature_extraction"), _trial(2, 0.4)]
+    assert rival([_scratch(3, 0.6), *transfer, _scratch(4, 0.55)], ACCURACY).number == 1
+
+
+def test_a_rival_is_chosen_as_a_champion_is():
+    given_up = [_scratch(1, 0.8, TrialState.PRUNED), _scratch(2, math.nan)]
+    failed = [_scratch(3, None, TrialState.FAIL), _scratch(4, None, TrialState.RUNNING)]
+    trials = [_trial(0, 0.9), *given_up, *failed]
+    assert rival(trials, ACCURACY) is None
+    ties = [_scratch(5, 0.2), _scratch(6, 0.2, loss=0.5)]
+    assert rival([*trials, *ties], ACCURACY).number == 6
+
+
+@pytest.mark.parametrize("make", [_trial, _scratch])
+def test_trials_of_one_kind_have_no_rival(make):
+    assert rival([make(0, 0.9), make(1, 0.8)], ACCURACY) is None
+    assert rival([], ACCURACY) is None

@@ -1,10 +1,11 @@
-"""The champion's way out: exported, judged on the test split, registered."""
+"""The champion's way out: exported, judged on the test split beside its rival, registered."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
@@ -14,6 +15,7 @@ from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.export.job import ExportJob, ExportResult
+from tlsearch.export.judgement import JudgeJob
 from tlsearch.paths import Paths
 from tlsearch.search.notices import Notice, Notify
 
@@ -66,41 +68,66 @@ class Delivery:
         self._notify(Notice("exported", {"trial": number, **facts}))
         return result
 
-    def register(self, run: str, result: ExportResult, recorder: Recorder) -> None:
-        """Log the test metrics and the bundle, and move the alias `champion` to it."""
+    def judge(
+        self, number: int, configuration: Configuration, executor: Executor
+    ) -> dict[str, float]:
+        """The metrics of a trial on the test split: for the champion's rival alone.
+
+        Raises:
+            NoResultError: its network cannot be loaded or gives no answers.
+        """
+        self._notify(Notice("judging", {"trial": number}))
+        job = JudgeJob(number, self._sweep, configuration, self._dataset, self._paths)
+        return _wait_for(job, executor, "judged")
+
+    def record_test(self, run: str, metrics: Mapping[str, float], recorder: Recorder) -> None:
+        """Log the test metrics of the rival to its run."""
+        recorder.later(lambda _: recorder.tracker.log_metrics(run, _of_test(metrics)))
+
+    def register(
+        self, run: str, result: ExportResult, recorder: Recorder, rival: str | None = None
+    ) -> None:
+        """Log the test metrics and the bundle, and move the alias `champion` to it.
+
+        Args:
+            rival: the tracker's run of the trial that the champion was compared with.
+        """
         name = self._sweep.export.register_as
         tags = {"tlsearch.sweep": self._sweep.name}
+        names = {"tlsearch.champion": run} | ({"tlsearch.rival": rival} if rival else {})
 
         def log(parent: str) -> None:
-            metrics = {f"test_{key}": value for key, value in (result.test or {}).items()}
+            metrics = _of_test(result.test or {})
             recorder.tracker.log_metrics(run, metrics)
             if name is None:
                 recorder.tracker.log_artifacts(run, result.bundle, "bundle")
             else:
                 version = recorder.tracker.register(run, result.bundle, name, tags)
                 self._notify(Notice("registered", {"name": name, "version": version}))
-            recorder.tracker.finish_sweep(parent, metrics, {"tlsearch.champion": run})
+            recorder.tracker.finish_sweep(parent, metrics, names)
 
         recorder.later(log)
 
     def _carry_out(self, job: ExportJob, executor: Executor | None) -> ExportResult:
         if executor is not None and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-            return _wait_for(job, executor)
+            return _wait_for(job, executor, "exported")
         logs = self._paths.sweep(self._sweep.name).logs / "export"
         fresh = LocalExecutor(1, logs, TENSORFLOW)
         try:
-            return _wait_for(job, fresh)
+            return _wait_for(job, fresh, "exported")
         finally:
             fresh.close()
 
 
-def _wait_for(job: Job, executor: Executor) -> ExportResult:
+def _of_test(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {f"test_{name}": value for name, value in metrics.items()}
+
+
+def _wait_for(job: Job, executor: Executor, done: str) -> Any:
     executor.submit(job)
     while True:
         for event in executor.wait(timeout=1.0):
             if isinstance(event, Finished):
                 return event.result
             if isinstance(event, Failed):
-                raise NoResultError(
-                    f"trial {job.trial} could not be exported", received=event.reason
-                )
+                raise NoResultError(f"trial {job.trial} could not be {done}", received=event.reason)

@@ -13,6 +13,9 @@ from tlsearch.config.schema import Objective
 if TYPE_CHECKING:
     import pandas as pd
 
+BASELINE = "from_scratch"
+"""The strategy that the others, all of them transfer learning, are compared with."""
+
 FACTS = ("best_epoch", "epochs", "seconds", "photos_per_second", "trainable_parameters")
 
 
@@ -55,3 +58,21 @@ def champion(trials: Iterable[FrozenTrial], objective: Objective) -> FrozenTrial
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     finite = [trial for trial in complete if math.isfinite(merit(trial, objective)[0])]
     return min(finite, key=lambda trial: merit(trial, objective), default=None)
+
+
+def rival(trials: Iterable[FrozenTrial], objective: Objective) -> FrozenTrial | None:
+    """What the champion is compared with: the best complete trial of the other kind.
+
+    Against transfer learning that is the best from scratch, and the other way round; None where
+    no such trial is complete. It is chosen as the champion is.
+    """
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    best = champion(complete, objective)
+    if best is None:
+        return None
+    others = [trial for trial in complete if _is_baseline(trial) != _is_baseline(best)]
+    return champion(others, objective)
+
+
+def _is_baseline(trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get("configuration", {}).get("strategy") == BASELINE

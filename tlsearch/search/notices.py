@@ -16,7 +16,8 @@ class Notice:
     trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
     the leaderboard), trial_retried(trial, attempt, reason), budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
-    exported(bundle, test, parity), registered(name, version), warning(text).
+    exported(bundle, test, parity), judging(trial), registered(name, version),
+    compared(see Comparison.as_dict), warning(text).
     """
 
     event: str

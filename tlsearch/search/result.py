@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.config.schema import Sweep
+from tlsearch.search.comparison import Comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,12 +21,14 @@ class SweepResult:
         trials: one row a trial, the best first.
         best: the champion's row.
         bundle: the folder of the exported champion.
+        comparison: transfer learning against training from scratch, where both were tried.
     """
 
     sweep: Sweep
     trials: pd.DataFrame
     best: dict[str, Any]
     bundle: Path
+    comparison: Comparison | None = None
 
     def _repr_html_(self) -> str:
         """The leaderboard, for notebooks."""

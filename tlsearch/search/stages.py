@@ -10,10 +10,11 @@ from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store, prepare
-from tlsearch.errors import Interrupted, TlsearchError
+from tlsearch.errors import Interrupted, NoResultError, TlsearchError
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.paths import Paths
+from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
 from tlsearch.search.leaderboard import leaderboard, row
 from tlsearch.search.notices import Notice, Notify
@@ -54,7 +55,10 @@ class Stages:
             with self._recorder(dataset) as recorder, self._executor() as executor:
                 self._search(dataset, recorder, executor, stop)
                 self._deliver(dataset, recorder, executor)
-        return self._result()
+        result = self._result()
+        if result.comparison is not None:
+            self._notify(Notice("compared", result.comparison.as_dict()))
+        return result
 
     def _say_what_is_left(self) -> None:
         finished = len(self._study.finished())
@@ -165,10 +169,37 @@ class Stages:
             judge=True,
             run=run,
         )
+        if result.test is not None:
+            self._study.note_test(best.number, result.test)
+        rival = self._judge_rival(delivery, recorder, executor)
         if run is not None:
-            delivery.register(run, result, recorder)
+            delivery.register(run, result, recorder, rival)
         recorder.drain()
         self._study.note_delivery(best.number)
+
+    def _judge_rival(
+        self, delivery: Delivery, recorder: Recorder, executor: Executor
+    ) -> str | None:
+        """Judge the champion's rival too, unless that was done; its run in the tracker.
+
+        The champion is delivered even where its rival cannot be judged.
+        """
+        rival = self._study.rival()
+        if rival is None:
+            return None
+        number = rival.number
+        try:
+            if (metrics := self._study.test_of(number)) is None:
+                configuration = self._study.configuration_of(rival)
+                metrics = delivery.judge(number, configuration, executor)
+                self._study.note_test(number, metrics)
+        except NoResultError as error:
+            self._notify(Notice("warning", {"text": f"nothing is compared: {error}"}))
+            return None
+        run = self._study.run_of(number)
+        if run is not None:
+            delivery.record_test(run, metrics, recorder)
+        return run
 
     def _result(self) -> SweepResult:
         return SweepResult(
@@ -176,4 +207,5 @@ class Stages:
             trials=leaderboard(self._study.trials(), self._sweep.objective),
             best=row(self._study.champion()),
             bundle=self._folder.bundle,
+            comparison=compare(self._study),
         )

@@ -17,11 +17,11 @@ from tlsearch.config.difference import differences
 from tlsearch.config.schema import Sweep
 from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, UsageError
 from tlsearch.paths import Paths
-from tlsearch.search.leaderboard import champion
+from tlsearch.search.leaderboard import champion, rival
 from tlsearch.search.space import sample
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
-DELIVERED, RUN = "tlsearch.delivered", "tlsearch.run"
+DELIVERED, RUN, TEST = "tlsearch.delivered", "tlsearch.run", "tlsearch.test"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -129,6 +129,10 @@ class SweepStudy:
             )
         return best
 
+    def rival(self) -> FrozenTrial | None:
+        """What the champion is compared with, if any: see `leaderboard.rival`."""
+        return rival(self.trials(), self._sweep.objective)
+
     def choose(self, number: int | None) -> FrozenTrial:
         """The trial of this number, which must have weights; None is the champion.
 
@@ -153,6 +157,14 @@ class SweepStudy:
 
     def note_delivery(self, number: int) -> None:
         self._study.set_user_attr(DELIVERED, number)
+
+    def test_of(self, number: int) -> dict[str, float] | None:
+        """The metrics of a trial on the test split, if it was judged there."""
+        return self._study.user_attrs.get(f"{TEST}.{number}")
+
+    def note_test(self, number: int, metrics: Mapping[str, float]) -> None:
+        """Keep them; with the study, because Optuna lets no finished trial change."""
+        self._study.set_user_attr(f"{TEST}.{number}", dict(metrics))
 
     def run_of(self, number: int | None) -> str | None:
         """The tracker's run of a trial, or with None the sweep's own."""

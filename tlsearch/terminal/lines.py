@@ -72,8 +72,26 @@ class Lines:
             f"probabilities within {parity['max_difference']:.1e}"
         )
 
+    def _judging(self, trial: int) -> None:
+        self.print(f"judging trial {trial} on the test photos too, to compare")
+
     def _registered(self, name: str, version: str) -> None:
         self.print(f"registered: models:/{name}@champion (version {version})")
+
+    def _pretraining_opened(self, name: str, folder: str, done: int, epochs: int) -> None:
+        before = f", {done} of them done: continuing" if done else ""
+        self.print(f"pretraining {name}: {epochs} epochs{before} (state in {folder})")
+
+    def _photos_ready(self, photos: dict[str, int], warnings: list[str]) -> None:
+        self.print(f"photos to learn from: {photos['train']}")
+        for warning in warnings:
+            self.print(f"warning: {warning}")
+
+    def _pretraining_epoch(
+        self, epoch: int, epochs: int, metrics: dict[str, float], seconds: float
+    ) -> None:
+        figures = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
+        self.print(f"epoch {epoch} of {epochs}: {figures}, {duration(seconds)}")
 
     def _warning(self, text: str) -> None:
         self.print(f"warning: {text}")

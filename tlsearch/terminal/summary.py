@@ -8,6 +8,7 @@ from pathlib import Path
 
 from serving.bundle import Bundle
 from tlsearch.search.result import SweepResult
+from tlsearch.terminal.sentence import compare_kinds
 from tlsearch.terminal.tables import trials_table
 from tlsearch.terminal.words import number, screen
 
@@ -42,7 +43,7 @@ def _verdict(result: SweepResult) -> list[str]:
             f"test accuracy {test.accuracy:.4f} (95 % interval {low:.3f} to {high:.3f}, "
             f"{test.photos} photos, through the ONNX model)"
         )
-    return [*lines, f"bundle: {result.bundle}"]
+    return [*lines, *compare_kinds(result), f"bundle: {result.bundle}"]
 
 
 def _next_commands(result: SweepResult, file: Path, overrides: Sequence[str]) -> list[str]:
