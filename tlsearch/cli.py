@@ -86,6 +86,19 @@ def predict(
 
 
 @app.command()
+def pretrain(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (YAML).")],
+    overrides: Overrides = None,
+    new: Annotated[bool, typer.Option("--new", help="Start over, from nothing.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object an event.")] = False,
+) -> None:
+    """Pretrain a backbone on drawn patterns or on photos. Run it again to continue."""
+    from tlsearch.terminal.pretraining import pretrain_backbone
+
+    pretrain_backbone(recipe, overrides or [], new=new, json=json)
+
+
+@app.command()
 def ui(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 5000,

@@ -69,6 +69,9 @@ class Paths:
     def sweep(self, name: str) -> SweepPaths:
         return SweepPaths(self.home / "sweeps" / name)
 
+    def pretraining(self, name: str) -> Path:
+        return self.home / "pretraining" / name
+
     def create(self) -> None:
         """Make the home and try to write in it.
 

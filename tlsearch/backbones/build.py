@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tlsearch.backbones.preprocessing import Preprocess, preprocessing
@@ -95,9 +96,8 @@ def _check_size(row: Row, size: int) -> None:
 
 
 def _construct(row: Row, alpha: float | None, size: int) -> keras.Model:
-    import keras
-
-    factory = getattr(keras.applications, row.name)
+    module, _, name = row.factory.rpartition(".")
+    factory = getattr(import_module(module), name)
     width = {} if alpha is None else {"alpha": alpha}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # keras warns of weights that are not loaded here

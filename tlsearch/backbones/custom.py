@@ -77,8 +77,8 @@ def _backbone(
     import keras
 
     _check_input(spec, model)
-    if pretrained and spec.weights != "imagenet":
-        read_weights(model, Path(spec.weights).expanduser())
+    if pretrained and spec.weights_path is not None:
+        read_weights(model, spec.weights_path)
     size = image_size or model.input_shape[1] or _USUAL_SIZE
     _name_apart(model, {})
     model.trainable = True  # a file remembers what was frozen when it was saved

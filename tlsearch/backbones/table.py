@@ -1,4 +1,5 @@
-"""The table of backbones: every network that keras.applications publishes ImageNet weights for.
+"""The table of backbones: every network that keras.applications publishes ImageNet weights for,
+and ResNet10, whose weights come with tlsearch.
 
 Pure data: nothing heavy is imported. How a network is built and its weights are read lies in
 `build.py` and `weights.py`; the rules behind the names of the blocks are in `blocks.py`.
@@ -28,8 +29,10 @@ class Row:
 
     `preprocessing` says what is done to RGB 0..255 before the network. `blocks` are the names of
     the operations that end its blocks, from input to output. `parameters` counts the network
-    without its classifier at alpha 1. `weights_file` and `weights_address` hold `{alpha}` and
-    `{size}` where there is a file for each. `unnamed` is the class of the operations that end
+    without its classifier at alpha 1. `weights` is what a backbone gets that names none: `imagenet`
+    from `weights_address`, which like `weights_file` holds `{alpha}` and `{size}` where there is a
+    file for each, or `builtin`, a file of the package. `top1` is None where nothing was published
+    or the network never saw ImageNet. `unnamed` is the class of the operations that end
     blocks and that keras leaves without a fixed name.
     """
 
@@ -38,19 +41,21 @@ class Row:
     preprocessing: Preprocessing
     blocks: tuple[str, ...]
     parameters: int
-    top1: float
+    top1: float | None
     weights_file: str
-    weights_address: str
+    weights_address: str | None
     image_size: int = 224
     smallest: int = 32
     alphas: tuple[float, ...] = ()
     published_sizes: tuple[int, ...] = ()
     unnamed: str | None = None
+    weights: Literal["imagenet", "builtin"] = "imagenet"
 
     @property
     def factory(self) -> str:
-        """Where keras has it."""
-        return f"keras.applications.{self.name}"
+        """What builds it."""
+        own = self.weights == "builtin"
+        return "tlsearch.backbones.resnet10.resnet10" if own else f"keras.applications.{self.name}"
 
 
 def _row(name: str, family: str, preprocessing: Preprocessing, weights: str, /, **rest: Any) -> Row:
@@ -285,8 +290,24 @@ def _convnexts() -> Iterator[Row]:
         )
 
 
+def _own() -> Iterator[Row]:
+    yield Row(
+        name="ResNet10",
+        family="ResNet10",
+        preprocessing="minus_one_to_one",
+        blocks=("stage1_out", "stage2_out", "stage3_out", "features_relu"),
+        parameters=642_704,
+        top1=None,
+        weights="builtin",
+        weights_file="resnet10.weights.h5",
+        weights_address=None,
+        image_size=96,
+    )
+
+
 def _all() -> Iterator[Row]:
     for family in (
+        _own,
         _classic,
         _resnets,
         _inceptions,

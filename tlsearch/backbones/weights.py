@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import keras
 
 _log = logging.getLogger(__name__)
+_BUILTIN = Path(__file__).with_name("builtin")
 _MOBILENET_WIDTHS = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
 _NO_DOWNLOAD = "`tlsearch run sweeps/quickstart.yaml` needs no download"
 
@@ -47,26 +48,51 @@ def published(row: Row, alpha: float | None, image_size: int) -> Published:
     A size that nothing was published for gets the weights of 224 pixels, as in keras.
     """
     size = image_size if image_size in row.published_sizes else 224
+    if row.weights_address is None:
+        raise UsageError(
+            f"{row.name} was not trained on ImageNet",
+            received="weights: imagenet",
+            expected="`builtin`, or a .weights.h5 or .h5 file",
+            hint="leave `weights` out",
+        )
     fields = {"alpha": _alpha_text(row, alpha), "size": size}
     path = models_folder() / row.weights_file.format(**fields)
     return Published(path, row.weights_address.format(**fields))
 
 
 def weights_file(spec: BackboneChoice, image_size: int | None = None) -> Path | None:
-    """The file that `build` will want, whether or not it is there; None for a KerasHub preset.
+    """The file that `build` will want, whether or not it is there; None where it wants none.
 
     Raises:
         UsageError: the table has no such backbone or alpha.
     """
-    if spec.preset is not None:
+    if spec.preset is not None or spec.weights == "random":
         return None
     if spec.is_file:
         return Path(spec.name).expanduser()
     row = find(spec.name)
     check_alpha(row, spec.alpha)
-    if spec.weights != "imagenet":
-        return Path(spec.weights).expanduser()
+    if spec.weights_path is not None:
+        return spec.weights_path
+    if spec.weights == "builtin":
+        return builtin(row)
     return published(row, spec.alpha, image_size or row.image_size).path
+
+
+def builtin(row: Row) -> Path:
+    """The file of weights that comes with tlsearch.
+
+    Raises:
+        UsageError: none does for this network.
+    """
+    if row.weights != "builtin":
+        raise UsageError(
+            f"no weights of {row.name} come with tlsearch",
+            received="weights: builtin",
+            expected="`imagenet`, or a .weights.h5 or .h5 file",
+            hint="leave `weights` out, or write `backbone: ResNet10`",
+        )
+    return _BUILTIN / row.weights_file
 
 
 def check_alpha(row: Row, alpha: float | None) -> None:
@@ -88,8 +114,10 @@ def load_weights(model: keras.Model, row: Row, spec: BackboneChoice, image_size:
     Raises:
         WeightsError: the file is absent and cannot be fetched, or does not fit the network.
     """
+    if spec.weights == "random":
+        return
     if spec.weights != "imagenet":
-        read_weights(model, Path(spec.weights).expanduser())
+        read_weights(model, spec.weights_path or builtin(row))
         return
     file = published(row, spec.alpha, image_size)
     if not file.path.is_file():
@@ -149,7 +177,7 @@ def read_weights(model: keras.Model, path: Path) -> None:
         raise WeightsError(
             "there is no such weights file",
             received=path,
-            expected="`imagenet`, or a .weights.h5, .h5 or .keras file",
+            expected="`imagenet`, `builtin`, or a .weights.h5, .h5 or .keras file",
             hint="write the path from where the command runs, or an absolute one",
         )
     try:

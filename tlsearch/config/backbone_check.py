@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tlsearch.config.document import Document, KeyPath, Mistake
-from tlsearch.config.mistakes import received
+from tlsearch.config.mistakes import BACKBONE_PLACES, received
 from tlsearch.config.schema import KERASHUB
 from tlsearch.config.suggestion import nearest, suggest
 
 MODEL_FILE = ".keras"
+WEIGHTS = ("imagenet", "builtin", "random")
 
 
 def check_backbones(document: Document) -> Iterator[Mistake]:
@@ -26,12 +27,13 @@ def check_backbones(document: Document) -> Iterator[Mistake]:
             yield from _check_name(document, at_name, name)
             yield from _check_alpha(document, (*path, "alpha"), name, keys.get("alpha"))
             yield from _check_sizes(document, name)
-        yield from _check_weights(document, (*path, "weights"), keys.get("weights"))
+        yield from _check_weights(document, (*path, "weights"), name, keys.get("weights"))
 
 
 def backbones(document: Document) -> Iterator[tuple[KeyPath, Any]]:
-    """Each choice of `space.backbone` and its path, however it is written."""
-    return _choices(document, ("space", "backbone"))
+    """Each choice of a sweep's `space.backbone`, or a recipe's `backbone`, and its path."""
+    for place in BACKBONE_PLACES:
+        yield from _choices(document, place)
 
 
 def _choices(document: Document, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
@@ -83,16 +85,27 @@ def _check_sizes(document: Document, name: str) -> Iterator[Mistake]:
     if name not in BACKBONES or conditional:
         return
     smallest = BACKBONES[name].smallest
-    for path, size in _choices(document, ("space", "image_size")):
+    sizes = (*_choices(document, ("space", "image_size")), *_choices(document, ("image_size",)))
+    for path, size in sizes:
         if isinstance(size, int) and 16 <= size < smallest:
             what = f"{name} cannot see photos so small {received(size)}"
             hint = f"its smallest image_size is {smallest}"
             yield Mistake(document.value_spot(path), what, hint)
 
 
-def _check_weights(document: Document, path: KeyPath, weights: Any) -> Iterator[Mistake]:
-    if not isinstance(weights, str) or weights == "imagenet" or weights.endswith((".h5", ".keras")):
+def _check_weights(document: Document, path: KeyPath, name: Any, weights: Any) -> Iterator[Mistake]:
+    from tlsearch.config.schema import default_weights
+
+    if not isinstance(weights, str) or weights.endswith((".h5", MODEL_FILE)):
         return
-    what = f"weights must be imagenet, or a .weights.h5 or .h5 file {received(weights)}"
-    hint = suggest(weights, ["imagenet"], kind="the published ones")
-    yield Mistake(document.value_spot(path), what, hint)
+    spot, usual = document.value_spot(path), default_weights(name)
+    if weights == "random" and path[0] == "space":
+        what = f"a sweep's backbone has weights {received(weights)}"
+        yield Mistake(spot, what, "to start from random ones write `strategy: from_scratch`")
+    elif weights not in WEIGHTS:
+        what = f"weights must be {', '.join(WEIGHTS)}, or a .weights.h5 or .h5 file"
+        hint = suggest(weights, WEIGHTS, kind="the known ones")
+        yield Mistake(spot, f"{what} {received(weights)}", hint)
+    elif weights not in ("random", usual):
+        what = f"{name} has no {weights} weights {received(weights)}"
+        yield Mistake(spot, what, f"leave `weights` out: it is {usual} here")

@@ -1,13 +1,13 @@
-"""A sweep file, with overrides and the environment over it, as one valid `Sweep`."""
+"""A sweep file or a recipe, with overrides and the environment over it, as a valid model."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
 from tlsearch.config.backbone_check import check_backbones
@@ -16,10 +16,13 @@ from tlsearch.config.document import Document, Mistake, Spot
 from tlsearch.config.mistakes import explain, received
 from tlsearch.config.overrides import apply_overrides, apply_values
 from tlsearch.config.places import apply_environment, resolve_paths
+from tlsearch.config.pretraining import Pretraining
 from tlsearch.config.schema import Sweep
 from tlsearch.config.suggestion import nearest
 from tlsearch.config.yaml import parse
 from tlsearch.errors import SweepFileError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Sweep:
@@ -37,7 +40,18 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
     Raises:
         SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
     """
-    path = Path(path)
+    document = _read(Path(path), overrides, values)
+    checks = [*check_backbones(document), *check_conditions(document)]
+    return _validate(document, Sweep, checks)
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Pretraining:
+    """Read the recipe of a pretraining; arguments, precedence and errors are those of `load`."""
+    document = _read(Path(path), overrides, values)
+    return _validate(document, Pretraining, [*check_backbones(document)])
+
+
+def _read(path: Path, overrides: Sequence[str], values: Mapping[str, Any]) -> Document:
     document = parse(_text(path), Spot.in_file(str(path)))
     if not isinstance(document.value, dict):
         raise _error(document.mistakes or [_no_mapping(document)])
@@ -47,36 +61,36 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
     apply_environment(document)
     # What the file says is absolute by now, so this reaches only what came on top of it.
     resolve_paths(document, Path.cwd())
-    mistakes = [*document.mistakes, *check_backbones(document), *check_conditions(document)]
-    return _validate(document, mistakes)
+    return document
 
 
-def dump(sweep: Sweep) -> str:
-    """The whole sweep, defaults included, as YAML that loads again to an equal one."""
+def dump(model: Sweep | Pretraining) -> str:
+    """All of it, defaults included, as YAML that loads again to an equal one."""
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(_without_empty_conditions(sweep.model_dump(mode="json", by_alias=True)), stream)
+    yaml.dump(_without_empty_conditions(model.model_dump(mode="json", by_alias=True)), stream)
     return stream.getvalue()
 
 
 def _without_empty_conditions(values: dict[str, Any]) -> dict[str, Any]:
-    for parameter in values["space"].values():
+    for parameter in values.get("space", {}).values():
         if parameter["when"] is None:
             del parameter["when"]
     return values
 
 
-def _validate(document: Document, mistakes: list[Mistake]) -> Sweep:
+def _validate(document: Document, model: type[Model], checks: list[Mistake]) -> Model:
+    mistakes = [*document.mistakes, *checks]
     try:
-        sweep = Sweep.model_validate(document.value)
+        valid = model.model_validate(document.value)
     except ValidationError as error:
-        raise _error([*mistakes, *explain(error, document)]) from None
+        raise _error([*mistakes, *explain(error, document, model)]) from None
     if mistakes:
         raise _error(mistakes)
-    return sweep
+    return valid
 
 
 def _error(mistakes: list[Mistake]) -> SweepFileError:

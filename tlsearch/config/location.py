@@ -13,7 +13,6 @@ from pydantic import BaseModel
 
 from tlsearch.config.document import KeyPath
 from tlsearch.config.parameters import Choices
-from tlsearch.config.schema import Sweep
 
 _TAGS = ("choices", "range")
 
@@ -26,20 +25,21 @@ class Location:
     allowed: tuple[str, ...]
 
 
-def locate(loc: KeyPath, value: Any, *, absent: bool = False) -> Location:
+def locate(loc: KeyPath, value: Any, model: type[BaseModel], *, absent: bool = False) -> Location:
     """Where in the file's plain `value` the mistake at pydantic's `loc` is.
 
     Args:
+        model: what the whole file is.
         absent: the last step of `loc` is a key that is not there.
     """
-    steps, models = _without_tags(loc[:-1] if absent else loc)
+    steps, models = _without_tags(loc[:-1] if absent else loc, model)
     path = _written(steps, value) + (loc[-1:] if absent else ())
     return Location(path, _keys(models))
 
 
-def _without_tags(loc: KeyPath) -> tuple[KeyPath, list[type[BaseModel]]]:
+def _without_tags(loc: KeyPath, model: type[BaseModel]) -> tuple[KeyPath, list[type[BaseModel]]]:
     """The steps through the models that are no union tags, and the models at their end."""
-    models: list[type[BaseModel]] = [Sweep]
+    models = [model]
     steps: list[str | int] = []
     for step in loc:
         if step in _TAGS and len(models) > 1:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.location import Location, locate
@@ -31,6 +31,7 @@ _EXPECTED = {
     "less_than": "below {lt}",
     "less_than_equal": "at most {le}",
 }
+BACKBONE_PLACES = (("space", "backbone"), ("backbone",))
 _PATTERNS = {
     "name": "1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first",
     "data.sha256": "64 hexadecimal digits, in lower case",
@@ -42,6 +43,8 @@ _EXAMPLES = {
     "data.source": "source: path/to/photos",
     "space": "space: {backbone: MobileNetV2}",
     "space.backbone": "backbone: MobileNetV2",
+    "backbone": "backbone: {name: ResNet10, weights: random}",
+    "method": "method: supervised (or simclr)",
 }
 _PARAMETER_EXAMPLES = {
     "type": "type: int (or float)",
@@ -65,9 +68,9 @@ class _Problem:
         return self.location.path
 
 
-def explain(error: ValidationError, document: Document) -> list[Mistake]:
+def explain(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Mistake]:
     """One mistake for each thing that is wrong, however many errors pydantic has for it."""
-    problems = [_problem(e, document.value) for e in error.errors(include_url=False)]
+    problems = [_problem(e, document.value, model) for e in error.errors(include_url=False)]
     unknown = _without_ranges([p for p in problems if p.kind == "extra_forbidden"])
     missing = [p for p in problems if p.kind == "missing"]
     others = [p for p in problems if p.kind not in ("missing", "extra_forbidden")]
@@ -79,9 +82,9 @@ def explain(error: ValidationError, document: Document) -> list[Mistake]:
     ]
 
 
-def _problem(error: Any, value: Any) -> _Problem:
+def _problem(error: Any, value: Any, model: type[BaseModel]) -> _Problem:
     absent = error["type"] in ("missing", "extra_forbidden")
-    location = locate(error["loc"], value, absent=absent)
+    location = locate(error["loc"], value, model, absent=absent)
     return _Problem(error["type"], location, error["input"], error.get("ctx") or {})
 
 
@@ -142,7 +145,7 @@ def _by_path(problems: list[_Problem]) -> list[list[_Problem]]:
 
 def _wrong_value(group: list[_Problem], document: Document) -> Mistake:
     """Several errors at one place are the members of a union that all refused the value."""
-    first, name = group[0], dotted(group[0].path) or "a sweep file"
+    first, name = group[0], dotted(group[0].path) or "the file"
     if first.kind == "value_error":
         what = f"{name}: {first.context['error']}"
         return Mistake(document.key_spot(first.path), what)
@@ -160,7 +163,7 @@ def _expected(problem: _Problem) -> str:
         return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
     if problem.kind == "model_type":
         keys = f"a mapping with keys such as {', '.join(problem.location.allowed[:3])}"
-        return f"a name or {keys}" if problem.path[:2] == ("space", "backbone") else keys
+        return f"a name or {keys}" if problem.path[:2] in BACKBONE_PLACES else keys
     if problem.kind == "string_pattern_mismatch":
         return _PATTERNS.get(dotted(problem.path), f"text like {problem.context['pattern']}")
     return f"something else: {problem.kind.replace('_', ' ')}"

@@ -12,6 +12,7 @@ from tlsearch.config.backbone_check import MODEL_FILE, backbones
 from tlsearch.config.document import Document, KeyPath, Spot
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+_PLACES: tuple[KeyPath, ...] = (("data", "source"), ("probe", "source"), ("output", "path"))
 _ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+://|generated:|kerashub:)")
 
 
@@ -49,9 +50,9 @@ def apply_environment(document: Document) -> None:
 
 
 def _paths(document: Document) -> Iterator[KeyPath]:
-    source: KeyPath = ("data", "source")
-    if isinstance(document.find(source), str) and document.find(source):
-        yield source
+    for place in _PLACES:
+        if isinstance(document.find(place), str) and document.find(place):
+            yield place
     for path, choice in backbones(document):
         yield from _files_of(path, choice)
 

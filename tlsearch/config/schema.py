@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.parameters import (
     CHOICES,
     EITHER,
@@ -45,8 +46,8 @@ class Generated(Strict):
     seed: int = 7
 
 
-class Data(Strict):
-    """The photos."""
+class PhotoData(Strict):
+    """Which photos, and how they are split."""
 
     source: str = Field(min_length=1)
     """A folder, a .tgz or .zip (a path or an address), a .csv manifest, or `generated:flowers`.
@@ -56,9 +57,14 @@ class Data(Strict):
     split: Split = Split()
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
     """The share of photos that may be unreadable; above it the sweep refuses to start."""
+    generated: Generated = Generated()
+
+
+class Data(PhotoData):
+    """The photos of a sweep."""
+
     views: int = Field(default=4, ge=1)
     """How many augmented renditions of each training photo a frozen prefix is computed for."""
-    generated: Generated = Generated()
 
 
 class Objective(Strict):
@@ -102,14 +108,24 @@ class BackboneChoice(Strict):
     alpha: float | None = Field(default=None, gt=0)
     """The width multiplier, for MobileNet and MobileNetV2."""
     weights: str = "imagenet"
-    """`imagenet`, or a `.weights.h5` or `.h5` file."""
+    """`imagenet`, `builtin` (ResNet10, whose default it is), or a `.weights.h5` or `.h5` file;
+    `random` is for pretraining."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_weights(cls, value: Any) -> Any:
+        """A network whose weights come with tlsearch starts from these."""
+        if isinstance(value, dict) and default_weights(value.get("name")) == "builtin":
+            return {"weights": "builtin", **value}
+        return value
 
     @property
     def label(self) -> str:
         """How Optuna, MLflow and tables show it: files by their names, wherever they lie."""
         name = Path(self.name).name if self.is_file else self.name
         extras = [f"alpha={self.alpha:g}"] if self.alpha is not None else []
-        extras += [f"weights={Path(self.weights).name}"] if self.weights != "imagenet" else []
+        usual = self.weights == default_weights(self.name)
+        extras += [] if usual else [f"weights={Path(self.weights).name}"]
         return f"{name}({', '.join(extras)})" if extras else name
 
     @property
@@ -118,10 +134,22 @@ class BackboneChoice(Strict):
         return self.name.endswith(".keras")
 
     @property
+    def weights_path(self) -> Path | None:
+        """The user's own weights file, if it is one."""
+        named = self.weights in ("imagenet", "builtin", "random")
+        return None if named else Path(self.weights).expanduser()
+
+    @property
     def preset(self) -> str | None:
         """The KerasHub preset, if it is one."""
         is_preset = self.name.startswith(KERASHUB)
         return self.name.removeprefix(KERASHUB) if is_preset else None
+
+
+def default_weights(name: Any) -> str:
+    """The weights of a backbone that names none."""
+    row = BACKBONES.get(name) if isinstance(name, str) else None
+    return row.weights if row else "imagenet"
 
 
 def _backbone(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlsearch.config.schema import Data
+from tlsearch.config.schema import PhotoData
 from tlsearch.data.conflicts import find_conflicts
 from tlsearch.data.photo import RESIZE_RULE
 from tlsearch.data.pixels import PixelStore
@@ -74,17 +74,20 @@ def pixel_store(paths: Paths, size: int) -> PixelStore:
     return PixelStore(paths.store / "pixels" / f"{rule[:12]}-{size}", size)
 
 
-def prepare(data: Data, paths: Paths, size: int) -> Dataset:
+def prepare(data: PhotoData, paths: Paths, size: int, *, labelled: bool = True) -> Dataset:
     """List the photos, decode those that are new at `size` pixels a side, and split them.
 
     A second call hashes the files again and decodes nothing.
+
+    Args:
+        labelled: False for photos whose classes nobody asks for; a folder is all one class then.
 
     Raises:
         DataError: too many photos are unreadable, a class has no photo in a split, or the
             source cannot be used.
         DownloadError: an archive could not be fetched.
     """
-    source = open_source(data, paths)
+    source = open_source(data, paths, labelled=labelled)
     listing = source.listing()
     readable, unreadable = _read(listing.photos, pixel_store(paths, size))
     _check_unreadable(unreadable, len(listing.photos), data.max_unreadable)

@@ -33,7 +33,7 @@ class FolderSource(Source):
 
     def listing(self) -> Listing:
         try:
-            listing = _list(self.folder, _split_folders(self.folder))
+            listing = _list(self.folder, split_folders(self.folder))
         except OSError as error:
             raise DataError(
                 f"the folder of photos cannot be read: {self.folder}",
@@ -55,7 +55,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _split_folders(folder: Path) -> dict[str | None, list[Path]]:
+def split_folders(folder: Path) -> dict[str | None, list[Path]]:
     """The folders that hold classes, by the split they stand for.
 
     `train` beside names that are no splits is a class: there are photos of trains.
@@ -89,7 +89,7 @@ def _list(folder: Path, splits: dict[str | None, list[Path]]) -> Listing:
     for split, parents in splits.items():
         for parent in parents:
             for child in subfolders(parent):
-                found, other = _files_below(child)
+                found, other = photos_below(child)
                 photos += [Photo(path, child.name, split) for path in found]
                 ignored += other
     return Listing(sorted(photos, key=lambda p: p.path.relative_to(folder).parts), ignored)
@@ -100,7 +100,7 @@ def _count_files(folders: set[Path]) -> int:
     return sum(path.is_file() for folder in folders for path in folder.iterdir())
 
 
-def _files_below(folder: Path) -> tuple[list[Path], int]:
+def photos_below(folder: Path) -> tuple[list[Path], int]:
     """The photos at any depth, and how many other files there are."""
     photos, ignored = [], 0
     for parent, folders, files in os.walk(folder, onerror=_raise):
@@ -145,7 +145,7 @@ def _check(listing: Listing, folder: Path, description: str) -> None:
 
 
 def _class_names(folder: Path) -> set[str]:
-    splits = _split_folders(folder)
+    splits = split_folders(folder)
     return {child.name for parents in splits.values() for p in parents for child in subfolders(p)}
 
 

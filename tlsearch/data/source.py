@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tlsearch.errors import DataError
 
 if TYPE_CHECKING:
-    from tlsearch.config.schema import Data
+    from tlsearch.config.schema import PhotoData
     from tlsearch.paths import Paths
 
 ARCHIVES = (".tgz", ".tar.gz", ".zip")
@@ -66,8 +66,11 @@ class Source(ABC):
         return self.listing().photos
 
 
-def open_source(data: Data, paths: Paths) -> Source:
+def open_source(data: PhotoData, paths: Paths, *, labelled: bool = True) -> Source:
     """The source that `data.source` names. Nothing is read or fetched yet.
+
+    Args:
+        labelled: False takes a folder that has no class folders too, and no notice of them.
 
     Raises:
         DataError: there is no such folder or file, or it is of no known kind.
@@ -83,7 +86,9 @@ def open_source(data: Data, paths: Paths) -> Source:
             expected=f"a source that ends in {', '.join(ARCHIVES)}",
             hint="remove data.sha256 from the sweep file",
         )
-    return _open_generated(data, paths) if name.startswith("generated:") else _open_local(name)
+    if name.startswith("generated:"):
+        return _open_generated(data, paths)
+    return _open_local(name, labelled)
 
 
 def split_of(name: str) -> str | None:
@@ -95,7 +100,7 @@ def _is_archive(name: str) -> bool:
     return "://" in name or (name.lower().endswith(ARCHIVES) and not Path(name).is_dir())
 
 
-def _open_archive(data: Data, paths: Paths) -> Source:
+def _open_archive(data: PhotoData, paths: Paths) -> Source:
     from tlsearch.data.archive import ArchiveSource
 
     if "://" in data.source:
@@ -110,7 +115,7 @@ def _open_archive(data: Data, paths: Paths) -> Source:
     return ArchiveSource(str(_existing(data.source)), data.sha256, paths)
 
 
-def _open_generated(data: Data, paths: Paths) -> Source:
+def _open_generated(data: PhotoData, paths: Paths) -> Source:
     from tlsearch.data.generated import GeneratedSource
 
     if data.source != "generated:flowers":
@@ -123,13 +128,14 @@ def _open_generated(data: Data, paths: Paths) -> Source:
     return GeneratedSource(data.generated, paths)
 
 
-def _open_local(name: str) -> Source:
+def _open_local(name: str, labelled: bool) -> Source:
     from tlsearch.data.folders import FolderSource
     from tlsearch.data.manifest import ManifestSource
+    from tlsearch.data.unlabelled import UnlabelledSource
 
     path = _existing(name)
     if path.is_dir():
-        return FolderSource(path)
+        return FolderSource(path) if labelled else UnlabelledSource(path)
     if path.suffix.lower() == ".csv":
         return ManifestSource(path)
     raise DataError(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import prepare
-from tlsearch.errors import Interrupted, SetupError, UsageError
-from tlsearch.paths import Paths, SweepPaths
+from tlsearch.errors import Interrupted, UsageError
+from tlsearch.execution.lock import alone
+from tlsearch.paths import Paths
 from tlsearch.search.notices import Notify, ignore
 from tlsearch.search.result import SweepResult
 from tlsearch.search.signals import stop_on_signal
@@ -43,7 +42,7 @@ def run(
     """
     paths = paths or Paths.from_environment()
     paths.create()
-    with _alone(paths.sweep(sweep.name)), stop_on_signal() as stop:
+    with alone(paths.sweep(sweep.name).lock, "this sweep"), stop_on_signal() as stop:
         try:
             study = SweepStudy.open(sweep, paths, new=new)
             return Stages(sweep, paths, study, notify, command).carry_out(stop)
@@ -108,25 +107,3 @@ def find_study(sweep: Sweep, paths: Paths) -> SweepStudy:
             hint="run it: tlsearch run SWEEP; or set TLSEARCH_HOME to where it was run",
         )
     return study
-
-
-@contextmanager
-def _alone(paths: SweepPaths) -> Iterator[None]:
-    """Hold the sweep's lock: two supervisors of one sweep would run each other's trials."""
-    import filelock
-
-    paths.folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(paths.lock, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise SetupError(
-            "this sweep is running already",
-            received=f"its lock {paths.lock} is held by another process",
-            expected="one `tlsearch run` of a sweep at a time",
-            hint="wait for it, stop it with Ctrl-C, or give this one another name: name=...",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

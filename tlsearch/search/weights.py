@@ -31,7 +31,7 @@ def _ensure(backbone: BackboneChoice, image_size: int | None) -> None:
     file = weights_file(backbone, image_size)
     if file is None or file.is_file():
         return
-    if backbone.is_file or backbone.weights != "imagenet":
+    if backbone.is_file or backbone.weights_path is not None:
         raise _absent(backbone, file)
     row = find(backbone.name)
     fetch(published(row, backbone.alpha, image_size or row.image_size))

@@ -27,7 +27,7 @@ def apply_head(
     """
     from keras import layers
 
-    x = _pool(features, configuration.pooling)
+    x = pool(features, configuration.pooling)
     if configuration.hidden_units:
         x = layers.Dense(configuration.hidden_units, activation="relu", name="hidden")(x)
     if configuration.dropout:
@@ -36,7 +36,9 @@ def apply_head(
     return layers.Dense(outputs, activation=activation, dtype="float32", name="classifier")(x)
 
 
-def _pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+    """Features [batch, channels] of a feature map, by `avg` or `max`; pooled ones as they are."""
+    """Features [batch, channels] of a feature map, by `avg` or `max`; pooled ones as they are."""
     from keras import layers
 
     if len(features.shape) == 2:

@@ -1,0 +1,1 @@
+"""Images drawn by formula: the endless labelled source task that the built-in backbone learned."""

@@ -1,0 +1,1 @@
+"""Pretraining a backbone: on drawn patterns or labelled photos, or by contrast without labels."""
