@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "tracking": {"config", "execution.devices"},
     "training": {"config", "data", "backbones", "execution"},
     "export": {"config", "data", "backbones", "execution", "report", "training"},
+    "pretraining": {"config", "data", "backbones", "execution", "tracking", "training"},
     "search": {
         "config",
         "data",
@@ -28,7 +29,15 @@ MAY_IMPORT = {
         "training",
         "export",
     },
-    "terminal": {"config", "backbones", "execution", "search", "serving", "tracking"},
+    "terminal": {
+        "config",
+        "backbones",
+        "execution",
+        "pretraining",
+        "search",
+        "serving",
+        "tracking",
+    },
     "serving": {
         "data.photo",
         "export.manifest",

@@ -6,9 +6,10 @@ import optuna
 import pytest
 from optuna.trial import FixedTrial
 
+from tlsearch.backbones.table import default_image_size
 from tlsearch.config.schema import Space
 from tlsearch.errors import UsageError
-from tlsearch.search.space import default_image_size, ordered, sample, searched
+from tlsearch.search.space import ordered, sample, searched
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -105,4 +106,4 @@ def test_a_condition_on_a_parameter_that_does_not_apply_is_not_met():
 def test_the_image_size_of_a_backbone_that_is_not_in_the_table_must_be_said():
     space = Space.model_validate({"backbone": "own.keras"})
     with pytest.raises(UsageError, match=r"image size of own\.keras is not known"):
-        default_image_size(space.backbone.choices[0])
+        default_image_size(space.backbone.choices[0].name)

@@ -10,8 +10,8 @@ from tiny_jobs import Asks, Dies, Raises, local_executor
 from tiny_tracker import ListTracker
 
 from tlsearch.errors import NonFiniteLossError, NoResultError
+from tlsearch.execution.signals import StopRequest
 from tlsearch.search.recorder import Recorder
-from tlsearch.search.signals import StopRequest
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 

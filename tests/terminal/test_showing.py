@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tlsearch.search.notices import Notice
+from tlsearch.execution.notices import Notice
 from tlsearch.terminal.jsonlines import clean, print_json, print_notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.live import LiveTable

@@ -343,6 +343,21 @@ def find(name: str) -> Row:
     )
 
 
+def default_image_size(name: str) -> int:
+    """The size that a backbone was trained at, in pixels a side.
+
+    Raises:
+        UsageError: it is not in the table, so whoever names it has to say.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name].image_size
+    raise UsageError(
+        f"the image size of {name} is not known",
+        expected="an image_size in the sweep file or recipe",
+        hint="space.image_size=224 for a sweep, image_size=224 for a recipe",
+    )
+
+
 def rows() -> list[dict[str, Any]]:
     """The table as plain values, ready for JSON."""
     return [{**asdict(row), "factory": row.factory} for row in BACKBONES.values()]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tlsearch.config.pretraining import Pretraining
+from tlsearch.execution.notices import Notice, Notify
 from tlsearch.paths import Paths
 from tlsearch.pretraining.files import PretrainingFiles
-from tlsearch.search.notices import Notice, Notify
 from tlsearch.tracking.location import resolve_uri
 from tlsearch.tracking.tracker import Tracker, TrackingError, TrialState
 

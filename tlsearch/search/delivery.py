@@ -14,10 +14,10 @@ from tlsearch.errors import NoResultError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LocalExecutor
+from tlsearch.execution.notices import Notice, Notify
 from tlsearch.export.job import ExportJob, ExportResult
 from tlsearch.export.judgement import JudgeJob
 from tlsearch.paths import Paths
-from tlsearch.search.notices import Notice, Notify
 
 if TYPE_CHECKING:
     from tlsearch.search.recorder import Recorder

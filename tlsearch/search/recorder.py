@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
-from tlsearch.search.notices import Notice, Notify
+from tlsearch.execution.notices import Notice, Notify
 from tlsearch.tracking.entries import name_nested
 from tlsearch.tracking.tracker import Tracker, TrackingError
 

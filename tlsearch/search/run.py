@@ -9,10 +9,10 @@ from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import prepare
 from tlsearch.errors import Interrupted, UsageError
 from tlsearch.execution.lock import alone
+from tlsearch.execution.notices import Notify, ignore
+from tlsearch.execution.signals import stop_on_signal
 from tlsearch.paths import Paths
-from tlsearch.search.notices import Notify, ignore
 from tlsearch.search.result import SweepResult
-from tlsearch.search.signals import stop_on_signal
 from tlsearch.search.stages import Stages
 from tlsearch.search.study import SweepStudy
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tlsearch.backbones.table import BACKBONES
+from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.parameters import Choices, FloatRange, IntRange
 from tlsearch.config.schema import BackboneChoice, Space
-from tlsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -29,23 +28,8 @@ def sample(space: Space, trial: AnyTrial) -> Configuration:
     for name, parameter in ordered(space):
         if _applies(parameter, values):
             values[name] = _suggest(name, parameter, trial)
-    values["image_size"] = values["image_size"] or default_image_size(values["backbone"])
+    values["image_size"] = values["image_size"] or default_image_size(values["backbone"].name)
     return Configuration(**values)
-
-
-def default_image_size(backbone: BackboneChoice) -> int:
-    """The size that the backbone was trained at.
-
-    Raises:
-        UsageError: it is not in the table, so the sweep has to say.
-    """
-    if backbone.name in BACKBONES:
-        return BACKBONES[backbone.name].image_size
-    raise UsageError(
-        f"the image size of {backbone.name} is not known",
-        expected="space.image_size in the sweep file",
-        hint="space.image_size=224",
-    )
 
 
 def ordered(space: Space) -> Iterator[tuple[str, Parameter]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
 from tlsearch.config.schema import Sweep
@@ -13,16 +14,15 @@ from tlsearch.data.dataset import Dataset, pixel_store, prepare
 from tlsearch.errors import Interrupted, NoResultError, TlsearchError
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
+from tlsearch.execution.notices import Notice, Notify
+from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
 from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
 from tlsearch.search.leaderboard import leaderboard, row
-from tlsearch.search.notices import Notice, Notify
 from tlsearch.search.recorder import Recorder
 from tlsearch.search.reports import TrialReports
 from tlsearch.search.result import SweepResult
-from tlsearch.search.signals import StopRequest
-from tlsearch.search.space import default_image_size
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 from tlsearch.search.weights import fetch_weights
@@ -75,7 +75,7 @@ class Stages:
 
     def _prepare_data(self) -> Dataset:
         space = self._sweep.space
-        size = space.image_size.choices[0] or default_image_size(space.backbone.choices[0])
+        size = space.image_size.choices[0] or default_image_size(space.backbone.choices[0].name)
         dataset = prepare(self._sweep.data, self._paths, size)
         self._study.hold_dataset(dataset.digest)
         facts = {

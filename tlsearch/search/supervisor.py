@@ -17,9 +17,9 @@ from tlsearch.errors import NoResultError
 from tlsearch.execution.events import Decision, EpochEnded, Event, Failed, Finished, Started
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LOST
+from tlsearch.execution.notices import Notice, Notify
+from tlsearch.execution.signals import StopRequest
 from tlsearch.search.leaderboard import row
-from tlsearch.search.notices import Notice, Notify
-from tlsearch.search.signals import StopRequest
 from tlsearch.search.study import SweepStudy
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tlsearch.config.loading import load
 from tlsearch.config.schema import Sweep
+from tlsearch.execution.notices import Notify
 from tlsearch.paths import Paths
 from tlsearch.search.leaderboard import leaderboard
-from tlsearch.search.notices import Notify
 from tlsearch.terminal.jsonlines import print_json, print_notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.live import LiveTable

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlsearch.search.notices import Notice
+from tlsearch.execution.notices import Notice
 
 SCHEMA = 1
 

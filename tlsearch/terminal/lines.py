@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tlsearch.search.notices import Notice
+from tlsearch.execution.notices import Notice
 from tlsearch.terminal.words import configuration, duration, number
 
 

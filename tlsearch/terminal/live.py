@@ -8,7 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from tlsearch.search.notices import Notice
+from tlsearch.execution.notices import Notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.tables import trials_table
 from tlsearch.terminal.words import configuration, duration, number

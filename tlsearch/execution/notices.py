@@ -1,4 +1,4 @@
-"""What a running sweep tells whoever watches it: a terminal, a JSON stream, a notebook."""
+"""What a sweep or pretraining tells whoever watches it: a terminal, a JSON stream, a notebook."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ class Notice:
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
     exported(bundle, test, parity), judging(trial), registered(name, version),
     compared(see Comparison.as_dict), warning(text).
+
+    Of a pretraining: pretraining_opened(name, folder, done, epochs), photos_ready(photos,
+    warnings), pretraining_epoch(epoch, epochs, metrics, seconds), pretrained(weights and the
+    rest of its result).
     """
 
     event: str
