@@ -10,9 +10,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layer:
-    """One drawing, both float32 [size, size] from 0 to 1.
+    """One drawing, both [size, size] from 0 to 1.
 
-    `alpha` is how much of a pixel it covers, `shade` where on a palette the pixel's colour lies.
+    `alpha` (float32, of gratings float64) is how much of a pixel it covers, `shade` (float32) where
+    on a palette the pixel's colour lies.
     """
 
     alpha: np.ndarray
