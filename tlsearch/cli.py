@@ -112,18 +112,20 @@ def ui(
 
 @app.command()
 def backbones(json: Json = False) -> None:
-    """List the backbones: size, parameters, ImageNet accuracy, blocks."""
+    """List the backbones: size, parameters, weights, ImageNet accuracy, blocks."""
     from tlsearch.terminal.listings import show_backbones
 
     show_backbones(json=json)
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of sweep files."""
+def schema(
+    recipe: Annotated[bool, typer.Option("--recipe", help="That of recipes.")] = False,
+) -> None:
+    """Print the JSON Schema of sweep files, or of recipes."""
     from tlsearch.terminal.listings import print_schema
 
-    print_schema()
+    print_schema(recipe=recipe)
 
 
 @app.command()

@@ -8,30 +8,38 @@ from jsonschema import Draft7Validator
 from ruamel.yaml import YAML
 
 from tlsearch.backbones.table import BACKBONES
-from tlsearch.config.json_schema import FILE, json_schema, text
-from tlsearch.config.loading import dump, load
+from tlsearch.config.json_schema import FILES, json_schema, text
+from tlsearch.config.loading import dump, load, load_recipe
+from tlsearch.config.pretraining import Pretraining
+from tlsearch.config.schema import Sweep
 
-SWEEPS = Path(__file__).parents[2] / "sweeps"
-SCHEMA = json_schema()
-
-
-def errors(sweep: str) -> list[str]:
-    values = YAML(typ="safe", pure=True).load(sweep)
-    return [error.message for error in Draft7Validator(SCHEMA).iter_errors(values)]
-
-
-def test_the_committed_schema_is_that_of_the_models():
-    assert FILE.read_text() == text(), "run: python -m tlsearch.config.json_schema"
+ROOT = Path(__file__).parents[2]
+SWEEPS = ROOT / "sweeps"
+BUILTIN = ROOT / "tlsearch/backbones/builtin/resnet10.yaml"
+SCHEMA = json_schema(Sweep)
+RECIPE_SCHEMA = json_schema(Pretraining)
 
 
-def test_it_is_draft_7():
-    Draft7Validator.check_schema(SCHEMA)
-    assert "$defs" not in json.dumps(SCHEMA)
+def errors(file: str, schema=SCHEMA) -> list[str]:
+    values = YAML(typ="safe", pure=True).load(file)
+    return [error.message for error in Draft7Validator(schema).iter_errors(values)]
 
 
-def test_every_reference_leads_somewhere():
-    names = {part.split('"')[0] for part in json.dumps(SCHEMA).split("#/definitions/")[1:]}
-    assert names <= SCHEMA["definitions"].keys()
+@pytest.mark.parametrize("model", FILES)
+def test_the_committed_schemas_are_those_of_the_models(model):
+    assert FILES[model].read_text() == text(model), "run: python -m tlsearch.config.json_schema"
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, RECIPE_SCHEMA], ids=["sweep", "recipe"])
+def test_they_are_draft_7(schema):
+    Draft7Validator.check_schema(schema)
+    assert "$defs" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, RECIPE_SCHEMA], ids=["sweep", "recipe"])
+def test_every_reference_leads_somewhere(schema):
+    names = {part.split('"')[0] for part in json.dumps(schema).split("#/definitions/")[1:]}
+    assert names <= schema["definitions"].keys()
 
 
 @pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -85,3 +93,62 @@ def test_backbones_are_completed_and_checked():
         assert errors(PLAIN.replace("VGG16", good)) == []
     for bad in ("VGG17", "{name: VGG17}", "{alpha: 1}", "[VGG16, VGG17]", "3"):
         assert errors(PLAIN.replace("VGG16", bad))
+
+
+@pytest.mark.parametrize("word", ["imagenet", "builtin", "w.h5", "w.weights.h5", "w.keras"])
+def test_weights_that_a_sweep_may_name(word):
+    assert errors(PLAIN.replace("VGG16", f"{{name: VGG16, weights: {word}}}")) == []
+
+
+@pytest.mark.parametrize("word", ["random", "imagnet", "w.npz", "3", "null"])
+def test_weights_that_it_may_not(word):
+    assert errors(PLAIN.replace("VGG16", f"{{name: VGG16, weights: {word}}}"))
+
+
+def test_our_own_recipe_is_valid():
+    assert errors(BUILTIN.read_text(), RECIPE_SCHEMA) == []
+    assert errors(dump(load_recipe(BUILTIN)), RECIPE_SCHEMA) == []
+    line = BUILTIN.read_text().splitlines()[0]
+    schema = line.removeprefix("# yaml-language-server: $schema=")
+    assert (BUILTIN.parent / schema).resolve() == FILES[Pretraining]
+
+
+RECIPE = """\
+version: 1
+name: x
+backbone: ResNet10
+method: simclr
+data: {source: photos}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ResNet10", "{name: VGG16, weights: random}"),
+        ("ResNet10", "nets/mine.keras"),
+        ("method: simclr", "method: simclr\nsimclr: {temperature: 0.1}\nviews: {blur: 0}"),
+        ("photos", "'generated:patterns', patterns: {processes: auto}"),
+        ("photos", "'generated:patterns', patterns: {processes: 3}"),
+        ("name: x", "name: x\nprobe: {source: y}\noutput: {path: a.weights.h5}\nimage_size: 64"),
+    ],
+)
+def test_recipes_that_are_valid(old, new):
+    assert errors(RECIPE.replace(old, new), RECIPE_SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ResNet10", "ResNet11"),
+        ("ResNet10", "[ResNet10]"),
+        ("ResNet10", "{name: ResNet10, weights: random, depth: 3}"),
+        ("simclr", "moco"),
+        ("method: simclr\n", ""),
+        ("photos", "photos, patterns: {processes: all}"),
+        ("name: x", "name: x\noutput: {path: a.h5}"),
+        ("name: x", "name: x\nspace: {}"),
+    ],
+)
+def test_mistakes_in_recipes_are_not(old, new):
+    assert errors(RECIPE.replace(old, new), RECIPE_SCHEMA)

@@ -207,7 +207,7 @@ def test_duplicate_keys_name_both_places():
         ("a: [1\n", "2:1", "not valid YAML"),
         ("a: 1\n\tb: 2\n", "2:1", "indent with spaces"),
         ("a:1\nb: 2\n", "2:2", "a space after the colon"),
-        ("---\na: 1\n---\nb: 2\n", "3:1", "one sweep a file"),
+        ("---\na: 1\n---\nb: 2\n", "3:1", "one YAML document a file"),
         ("a: 'x\n", "2:1", "close every bracket and quote"),
         ("a: \x07\n", "1:1", "not YAML"),
     ],

@@ -41,8 +41,9 @@ def build(spec: BackboneChoice, image_size: int | None, *, pretrained: bool = Tr
     """Build a backbone for photos of `image_size` pixels a side (None: what it was trained at).
 
     Args:
-        pretrained: False starts from random weights; reads and downloads nothing, save a user's
-            own `.keras` file, whose graph is needed. The graph is the same either way.
+        pretrained: False starts from random weights, as `weights: random` does; reads and
+            downloads nothing, save a user's own `.keras` file, whose graph is needed. The graph is
+            the same either way.
 
     Raises:
         UsageError: no such network, width or size.
@@ -51,6 +52,7 @@ def build(spec: BackboneChoice, image_size: int | None, *, pretrained: bool = Tr
     """
     from tlsearch.backbones import custom
 
+    pretrained = pretrained and spec.weights != "random"
     if spec.is_file:
         return custom.from_file(spec, image_size, pretrained)
     if spec.preset is not None:

@@ -77,14 +77,26 @@ def _backbone(
     import keras
 
     _check_input(spec, model)
-    if pretrained and spec.weights_path is not None:
-        read_weights(model, spec.weights_path)
+    path = spec.weights_path if pretrained else None
+    misfit = None if path is None else _misfit(model, path)
     size = image_size or model.input_shape[1] or _USUAL_SIZE
     _name_apart(model, {})
     model.trainable = True  # a file remembers what was frozen when it was saved
     images = keras.Input((size, size, 3), name="pixels")
     network = _features(keras.Model(images, _on(model, images, spec), name="backbone"), spec)
+    # A pretraining writes the weights of the flat network, without its classifier.
+    if path is not None and misfit is not None and _misfit(network, path) is not None:
+        raise misfit
     return Backbone(spec, network, preprocess, size, blocks_of(network))
+
+
+def _misfit(model: keras.Model, path: Path) -> WeightsError | None:
+    """Why a weights file does not fit; None where it fits and is read."""
+    try:
+        read_weights(model, path)
+    except WeightsError as error:
+        return error
+    return None
 
 
 def _on(model: keras.Model, images: Any, spec: BackboneChoice) -> Any:

@@ -1,5 +1,7 @@
 """Where a backbone's weights lie, how they come there, and how they get into a network.
 
+ResNet10's come with the package; those of the other networks are published.
+
 keras.applications reads `KERAS_HOME/models` only where it may also write there (elsewhere it turns
 to a folder under /tmp), checks some files against a sum and downloads without a time limit. So
 the same files in the same folder are read, and fetched, here.
@@ -46,8 +48,10 @@ def published(row: Row, alpha: float | None, image_size: int) -> Published:
     """The ImageNet weights of a network.
 
     A size that nothing was published for gets the weights of 224 pixels, as in keras.
+
+    Raises:
+        UsageError: there are none of this network.
     """
-    size = image_size if image_size in row.published_sizes else 224
     if row.weights_address is None:
         raise UsageError(
             f"{row.name} was not trained on ImageNet",
@@ -55,6 +59,7 @@ def published(row: Row, alpha: float | None, image_size: int) -> Published:
             expected="`builtin`, or a .weights.h5 or .h5 file",
             hint="leave `weights` out",
         )
+    size = image_size if image_size in row.published_sizes else 224
     fields = {"alpha": _alpha_text(row, alpha), "size": size}
     path = models_folder() / row.weights_file.format(**fields)
     return Published(path, row.weights_address.format(**fields))
@@ -64,12 +69,13 @@ def weights_file(spec: BackboneChoice, image_size: int | None = None) -> Path | 
     """The file that `build` will want, whether or not it is there; None where it wants none.
 
     Raises:
-        UsageError: the table has no such backbone or alpha.
+        UsageError: the table has no such backbone or alpha, or there are no such weights of it.
+        WeightsError: what comes with tlsearch is missing.
     """
-    if spec.preset is not None or spec.weights == "random":
-        return None
     if spec.is_file:
         return Path(spec.name).expanduser()
+    if spec.preset is not None or spec.weights == "random":
+        return None
     row = find(spec.name)
     check_alpha(row, spec.alpha)
     if spec.weights_path is not None:
@@ -84,6 +90,7 @@ def builtin(row: Row) -> Path:
 
     Raises:
         UsageError: none does for this network.
+        WeightsError: it should be there and is not.
     """
     if row.weights != "builtin":
         raise UsageError(
@@ -92,7 +99,14 @@ def builtin(row: Row) -> Path:
             expected="`imagenet`, or a .weights.h5 or .h5 file",
             hint="leave `weights` out, or write `backbone: ResNet10`",
         )
-    return _BUILTIN / row.weights_file
+    path = _BUILTIN / row.weights_file
+    if not path.is_file():
+        raise WeightsError(
+            f"the weights of {row.name} that come with tlsearch are missing",
+            received=path,
+            hint="install tlsearch again",
+        )
+    return path
 
 
 def check_alpha(row: Row, alpha: float | None) -> None:
@@ -109,13 +123,12 @@ def check_alpha(row: Row, alpha: float | None) -> None:
 
 
 def load_weights(model: keras.Model, row: Row, spec: BackboneChoice, image_size: int) -> None:
-    """Read the weights that `spec` names into `model`.
+    """Read the weights that `spec` names, which are not `random`, into `model`.
 
     Raises:
+        UsageError: there are no such weights of the network.
         WeightsError: the file is absent and cannot be fetched, or does not fit the network.
     """
-    if spec.weights == "random":
-        return
     if spec.weights != "imagenet":
         read_weights(model, spec.weights_path or builtin(row))
         return
@@ -177,7 +190,7 @@ def read_weights(model: keras.Model, path: Path) -> None:
         raise WeightsError(
             "there is no such weights file",
             received=path,
-            expected="`imagenet`, `builtin`, or a .weights.h5, .h5 or .keras file",
+            expected="`imagenet`, `builtin` (ResNet10), or a .weights.h5, .h5 or .keras file",
             hint="write the path from where the command runs, or an absolute one",
         )
     try:

@@ -1,4 +1,4 @@
-"""Whether the backbones that a space names are in the table, with its alphas and image sizes.
+"""Whether the backbones that a file names are in the table, with its alphas, sizes and weights.
 
 Leaves out whether files and weights are there: that is found out when they are loaded.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.document import Document, KeyPath, Mistake
-from tlsearch.config.mistakes import BACKBONE_PLACES, received
-from tlsearch.config.schema import KERASHUB
+from tlsearch.config.mistakes import received
+from tlsearch.config.parameters import BACKBONE_PLACES, RECIPE_BACKBONE
+from tlsearch.config.schema import KERASHUB, WEIGHTS, default_weights
 from tlsearch.config.suggestion import nearest, suggest
 
 MODEL_FILE = ".keras"
-WEIGHTS = ("imagenet", "builtin", "random")
+WEIGHTS_FILES = (".h5", MODEL_FILE)
+"""What the name of a user's own weights ends in."""
+_SIZE_PLACES = (("space", "image_size"), ("image_size",), ("probe", "image_size"))
 
 
 def check_backbones(document: Document) -> Iterator[Mistake]:
@@ -27,7 +31,7 @@ def check_backbones(document: Document) -> Iterator[Mistake]:
             yield from _check_name(document, at_name, name)
             yield from _check_alpha(document, (*path, "alpha"), name, keys.get("alpha"))
             yield from _check_sizes(document, name)
-        yield from _check_weights(document, (*path, "weights"), name, keys.get("weights"))
+            yield from _check_weights(document, (*path, "weights"), name, keys.get("weights"))
 
 
 def backbones(document: Document) -> Iterator[tuple[KeyPath, Any]]:
@@ -46,14 +50,13 @@ def _choices(document: Document, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]
         yield path, given
 
 
-def _is_own(name: str) -> bool:
+def is_own(name: str) -> bool:
+    """Whether it is a user's own network, or a preset: one that is not in the table."""
     return name.endswith(MODEL_FILE) or name.startswith(KERASHUB)
 
 
 def _check_name(document: Document, path: KeyPath, name: str) -> Iterator[Mistake]:
-    from tlsearch.backbones.table import BACKBONES
-
-    if name in BACKBONES or _is_own(name):
+    if name in BACKBONES or is_own(name):
         return
     found = nearest(name, BACKBONES)
     guess = f"did you mean {found}? " if found else ""
@@ -64,11 +67,9 @@ def _check_name(document: Document, path: KeyPath, name: str) -> Iterator[Mistak
 
 
 def _check_alpha(document: Document, path: KeyPath, name: str, alpha: Any) -> Iterator[Mistake]:
-    from tlsearch.backbones.table import BACKBONES
-
-    if not isinstance(alpha, (int, float)) or (name not in BACKBONES and not _is_own(name)):
+    if not isinstance(alpha, (int, float)) or (name not in BACKBONES and not is_own(name)):
         return
-    alphas = () if _is_own(name) else BACKBONES[name].alphas
+    alphas = () if is_own(name) else BACKBONES[name].alphas
     if alpha in alphas:
         return
     choices = ", ".join(f"{a:g}" for a in alphas)
@@ -78,34 +79,32 @@ def _check_alpha(document: Document, path: KeyPath, name: str, alpha: Any) -> It
 
 
 def _check_sizes(document: Document, name: str) -> Iterator[Mistake]:
-    from tlsearch.backbones.table import BACKBONES
-
     parameter = document.find(("space", "image_size"))
     conditional = isinstance(parameter, dict) and parameter.get("when")
     if name not in BACKBONES or conditional:
         return
     smallest = BACKBONES[name].smallest
-    sizes = (*_choices(document, ("space", "image_size")), *_choices(document, ("image_size",)))
-    for path, size in sizes:
+    for path, size in (choice for place in _SIZE_PLACES for choice in _choices(document, place)):
         if isinstance(size, int) and 16 <= size < smallest:
             what = f"{name} cannot see photos so small {received(size)}"
             hint = f"its smallest image_size is {smallest}"
             yield Mistake(document.value_spot(path), what, hint)
 
 
-def _check_weights(document: Document, path: KeyPath, name: Any, weights: Any) -> Iterator[Mistake]:
-    from tlsearch.config.schema import default_weights
-
-    if not isinstance(weights, str) or weights.endswith((".h5", MODEL_FILE)):
+def _check_weights(document: Document, path: KeyPath, name: str, weights: Any) -> Iterator[Mistake]:
+    known = name in BACKBONES or is_own(name)
+    if not known or not isinstance(weights, str) or weights.endswith(WEIGHTS_FILES):
         return
-    spot, usual = document.value_spot(path), default_weights(name)
-    if weights == "random" and path[0] == "space":
-        what = f"a sweep's backbone has weights {received(weights)}"
-        yield Mistake(spot, what, "to start from random ones write `strategy: from_scratch`")
-    elif weights not in WEIGHTS:
-        what = f"weights must be {', '.join(WEIGHTS)}, or a .weights.h5 or .h5 file"
-        hint = suggest(weights, WEIGHTS, kind="the known ones")
-        yield Mistake(spot, f"{what} {received(weights)}", hint)
-    elif weights not in ("random", usual):
-        what = f"{name} has no {weights} weights {received(weights)}"
-        yield Mistake(spot, what, f"leave `weights` out: it is {usual} here")
+    usual, in_sweep = default_weights(name), path[:-1] != (*RECIPE_BACKBONE,)
+    words = (usual,) if in_sweep else (usual, "random")
+    if weights in words:
+        return
+    what = f"weights must be {', '.join(words)}, or a .weights.h5 or .h5 file"
+    hint = suggest(weights, words, kind="the known ones")
+    if weights == "random":
+        what = "a sweep's backbone starts from weights"
+        hint = "to start from random ones write `strategy: from_scratch`"
+    elif weights in WEIGHTS:
+        what = f"{name} has no {weights} weights"
+        hint = "leave `weights` out"
+    yield Mistake(document.value_spot(path), f"{what} {received(weights)}", hint)

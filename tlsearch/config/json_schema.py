@@ -1,6 +1,6 @@
-"""The JSON Schema (draft-07) of sweep files, so that editors complete and check them.
+"""The JSON Schemas (draft-07) of sweep files and recipes, so that editors complete and check them.
 
-`python -m tlsearch.config.json_schema` writes it to `sweep.schema.json` beside this file.
+`python -m tlsearch.config.json_schema` writes them to the `.schema.json` files beside this one.
 Leaves out what draft-07 cannot say, such as that `low` is below `high`: `load` checks that.
 """
 
@@ -10,11 +10,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.backbone_check import MODEL_FILE
-from tlsearch.config.schema import KERASHUB, Sweep
+from tlsearch.config.pretraining import Pretraining
+from tlsearch.config.schema import KERASHUB, WEIGHTS, Sweep
 
-FILE = Path(__file__).with_name("sweep.schema.json")
+FILES: dict[type[BaseModel], Path] = {
+    Sweep: Path(__file__).with_name("sweep.schema.json"),
+    Pretraining: Path(__file__).with_name("recipe.schema.json"),
+}
+_TITLES = {Sweep: "tlsearch sweep file", Pretraining: "tlsearch recipe"}
 
 Node = dict[str, Any]
 _POINTER = "#/$defs/"
@@ -22,30 +29,32 @@ _POINTER = "#/$defs/"
 _GENERIC = ("Choices_", "IntRange_", "FloatRange_")
 
 
-def json_schema() -> Node:
-    """The schema, made from the models; it allows every shorthand that `load` allows."""
-    raw = Sweep.model_json_schema(by_alias=True)
+def json_schema(model: type[BaseModel]) -> Node:
+    """The schema, made from the model; it allows every shorthand that loading allows."""
+    raw = model.model_json_schema(by_alias=True)
     definitions = raw.pop("$defs")
     named = {name: node for name, node in definitions.items() if not name.startswith(_GENERIC)}
     named["BackboneChoice"]["properties"]["name"] = {"$ref": f"{_POINTER}BackboneName"}
+    named["BackboneChoice"]["properties"]["weights"] |= _weights(model)
     named["BackboneName"] = _backbone_name()
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "tlsearch sweep file",
+        "title": _TITLES[model],
         **_expand(raw, definitions),
         "definitions": {name: _expand(node, definitions) for name, node in named.items()},
     }
 
 
-def write() -> Path:
-    """Write `sweep.schema.json` anew and return its path."""
-    FILE.write_text(text(), encoding="utf-8")
-    return FILE
+def write() -> list[Path]:
+    """Write both files anew and return their paths."""
+    for model, file in FILES.items():
+        file.write_text(text(model), encoding="utf-8")
+    return list(FILES.values())
 
 
-def text() -> str:
-    """The schema as it lies in `sweep.schema.json`."""
-    return json.dumps(json_schema(), indent=2) + "\n"
+def text(model: type[BaseModel]) -> str:
+    """The schema as it lies in its file."""
+    return json.dumps(json_schema(model), indent=2) + "\n"
 
 
 def _expand(node: Any, definitions: Node) -> Any:
@@ -96,5 +105,11 @@ def _backbone_name() -> Node:
     return {"anyOf": [{"enum": sorted(BACKBONES)}, {"type": "string", "pattern": own}]}
 
 
+def _weights(model: type[BaseModel]) -> Node:
+    """Of the words `random` is for recipes alone."""
+    words = [word for word in WEIGHTS if model is Pretraining or word != "random"]
+    return {"anyOf": [{"enum": words}, {"pattern": rf"\.(h5|{MODEL_FILE[1:]})$"}]}
+
+
 if __name__ == "__main__":
-    print(write())
+    print(*write(), sep="\n")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +14,12 @@ from ruamel.yaml import YAML
 from tlsearch.config.backbone_check import check_backbones
 from tlsearch.config.condition_check import check_conditions
 from tlsearch.config.document import Document, Mistake, Spot
-from tlsearch.config.mistakes import explain, received
+from tlsearch.config.kind import RECIPE, SWEEP, Kind, check_kind, no_mapping
+from tlsearch.config.mistakes import explain
 from tlsearch.config.overrides import apply_overrides, apply_values
 from tlsearch.config.places import apply_environment, resolve_paths
-from tlsearch.config.pretraining import Pretraining
+from tlsearch.config.pretraining import Pretraining, without_effect
+from tlsearch.config.recipe_check import check_photos, check_recipe
 from tlsearch.config.schema import Sweep
 from tlsearch.config.suggestion import nearest
 from tlsearch.config.yaml import parse
@@ -40,21 +43,24 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
     Raises:
         SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
     """
-    document = _read(Path(path), overrides, values)
-    checks = [*check_backbones(document), *check_conditions(document)]
-    return _validate(document, Sweep, checks)
+    document = _read(SWEEP, Path(path), overrides, values)
+    checks = (check_backbones, check_conditions, check_photos)
+    return _validate(document, Sweep, [one for check in checks for one in check(document)])
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Pretraining:
     """Read the recipe of a pretraining; arguments, precedence and errors are those of `load`."""
-    document = _read(Path(path), overrides, values)
-    return _validate(document, Pretraining, [*check_backbones(document)])
+    document = _read(RECIPE, Path(path), overrides, values)
+    checks = (check_backbones, check_recipe)
+    return _validate(document, Pretraining, [one for check in checks for one in check(document)])
 
 
-def _read(path: Path, overrides: Sequence[str], values: Mapping[str, Any]) -> Document:
-    document = parse(_text(path), Spot.in_file(str(path)))
+def _read(kind: Kind, path: Path, overrides: Sequence[str], values: Mapping[str, Any]) -> Document:
+    document = parse(_text(kind, path), Spot.in_file(str(path)))
     if not isinstance(document.value, dict):
-        raise _error(document.mistakes or [_no_mapping(document)])
+        raise _error(document.mistakes or [no_mapping(document, kind)])
+    if other := [*check_kind(document, kind)]:
+        raise _error(other)
     resolve_paths(document, path.absolute().parent)
     apply_overrides(document, overrides)
     apply_values(document, values, after=len(overrides))
@@ -71,15 +77,24 @@ def dump(model: Sweep | Pretraining) -> str:
     yaml.default_flow_style = None
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(_without_empty_conditions(model.model_dump(mode="json", by_alias=True)), stream)
+    values = model.model_dump(mode="json", by_alias=True)
+    if isinstance(model, Pretraining):
+        _leave_out(values, without_effect(model.method, model.data.source))
+    else:
+        _leave_out_empty_conditions(values)
+    yaml.dump(values, stream)
     return stream.getvalue()
 
 
-def _without_empty_conditions(values: dict[str, Any]) -> dict[str, Any]:
-    for parameter in values.get("space", {}).values():
+def _leave_out(values: dict[str, Any], paths: Iterable[tuple[str, ...]]) -> None:
+    for *parents, last in paths:
+        del reduce(lambda node, step: node[step], parents, values)[last]
+
+
+def _leave_out_empty_conditions(values: dict[str, Any]) -> None:
+    for parameter in values["space"].values():
         if parameter["when"] is None:
             del parameter["when"]
-    return values
 
 
 def _validate(document: Document, model: type[Model], checks: list[Mistake]) -> Model:
@@ -97,15 +112,7 @@ def _error(mistakes: list[Mistake]) -> SweepFileError:
     return SweepFileError([str(mistake) for mistake in sorted(mistakes, key=lambda m: m.spot)])
 
 
-def _no_mapping(document: Document) -> Mistake:
-    what = "a sweep file is a mapping of keys such as name, data and space"
-    if document.value is None:
-        what = f"the file is empty; {what}"
-    hint = "start from sweeps/quickstart.yaml"
-    return Mistake(document.start, f"{what} {received(document.value)}", hint)
-
-
-def _text(path: Path) -> str:
+def _text(kind: Kind, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -113,14 +120,14 @@ def _text(path: Path) -> str:
         what = f"not UTF-8 text (received byte 0x{error.object[error.start]:02x})"
         mistake = Mistake(Spot.in_file(str(path), line), what, "save the file as UTF-8")
     except OSError as error:
-        what = f"the sweep file cannot be read: {error.strerror}"
-        mistake = Mistake(Spot.in_file(str(path)), what, _near(path))
+        what = f"the {kind.name} cannot be read: {error.strerror}"
+        mistake = Mistake(Spot.in_file(str(path)), what, _near(kind, path))
     raise _error([mistake])
 
 
-def _near(path: Path) -> str:
+def _near(kind: Kind, path: Path) -> str:
     """A hint: the file that may have been meant, or those there are."""
-    folders = (path, path.parent, Path("sweeps"))
+    folders = (path, path.parent, kind.example.parent)
     folder = next((folder for folder in folders if folder.is_dir()), Path())
     files = {file.name: file for file in sorted(folder.glob("*.y*ml"))}
     if found := nearest(path.name, files):

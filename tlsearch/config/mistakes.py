@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.location import Location, locate
-from tlsearch.config.parameters import RANGE_KEYS
+from tlsearch.config.parameters import BACKBONE_PLACES, RANGE_KEYS
 from tlsearch.config.suggestion import nearest, suggest
 
 _EXPECTED = {
@@ -31,10 +31,10 @@ _EXPECTED = {
     "less_than": "below {lt}",
     "less_than_equal": "at most {le}",
 }
-BACKBONE_PLACES = (("space", "backbone"), ("backbone",))
 _PATTERNS = {
     "name": "1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first",
     "data.sha256": "64 hexadecimal digits, in lower case",
+    "output.path": "a path that ends in .weights.h5",
 }
 _EXAMPLES = {
     "version": "version: 1",
@@ -44,7 +44,10 @@ _EXAMPLES = {
     "space": "space: {backbone: MobileNetV2}",
     "space.backbone": "backbone: MobileNetV2",
     "backbone": "backbone: {name: ResNet10, weights: random}",
+    "backbone.name": "name: ResNet10",
+    "space.backbone.name": "name: MobileNetV2",
     "method": "method: supervised (or simclr)",
+    "probe.source": "source: path/to/photos",
 }
 _PARAMETER_EXAMPLES = {
     "type": "type: int (or float)",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tlsearch.config.document import Document, KeyPath, Spot
-from tlsearch.config.parameters import RANGE_KEYS, VALUE_KEYS
+from tlsearch.config.parameters import RANGE_KEYS, RECIPE_BACKBONE, VALUE_KEYS
 from tlsearch.config.yaml import parse
 
 
@@ -69,7 +69,11 @@ def _put(document: Document, path: KeyPath, value: Any, spot: Spot) -> None:
 def _open_mapping(document: Document, path: KeyPath, key: str | int, spot: Spot) -> None:
     """Make what is at `path` a mapping that `key` may be put into."""
     given = document.find(path)
-    mapping = _open_parameter(given, key) if len(path) == 2 and path[0] == "space" else given
+    mapping = given
+    if len(path) == 2 and path[0] == "space":
+        mapping = _open_parameter(given, key)
+    elif path == RECIPE_BACKBONE:
+        mapping = _as_backbone(given)
     if not isinstance(mapping, dict) or mapping is not given:
         document.replace(path, mapping if isinstance(mapping, dict) else {}, spot)
 

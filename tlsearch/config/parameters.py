@@ -13,6 +13,9 @@ Scalar = str | int | float | bool
 
 VALUE_KEYS = frozenset({"name", "alpha", "weights"})
 """The keys of a backbone, the one kind of choice that is itself a mapping."""
+RECIPE_BACKBONE = ("backbone",)
+BACKBONE_PLACES = (("space", "backbone"), RECIPE_BACKBONE)
+"""Where a sweep or a recipe names backbones."""
 RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
 
 

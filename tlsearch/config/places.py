@@ -1,4 +1,4 @@
-"""Which folder a relative path in a sweep starts at, and which tracking server is meant."""
+"""Which folder a relative path in a file starts at, and which tracking server is meant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tlsearch.config.backbone_check import MODEL_FILE, backbones
+from tlsearch.config.backbone_check import MODEL_FILE, WEIGHTS_FILES, backbones
 from tlsearch.config.document import Document, KeyPath, Spot
 
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -62,7 +62,7 @@ def _files_of(path: KeyPath, choice: Any) -> Iterator[KeyPath]:
     name, weights = keys.get("name", choice), keys.get("weights")
     if isinstance(name, str) and name.endswith(MODEL_FILE):
         yield (*path, "name") if keys else path
-    if isinstance(weights, str) and weights.endswith((".h5", MODEL_FILE)):
+    if isinstance(weights, str) and weights.endswith(WEIGHTS_FILES):
         yield (*path, "weights")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tlsearch.config.parameters import Strict
 from tlsearch.config.schema import Backbone, ImageSize, PhotoData, Tracking
 
 DRAWN = "generated:patterns"
+_OF_PHOTOS = tuple(key for key in PhotoData.model_fields if key != "source")
 
 
 class Patterns(Strict):
@@ -29,6 +30,10 @@ class Patterns(Strict):
 class PretrainingData(PhotoData):
     """What is looked at. Of photos, only those of the train split are learned from."""
 
+    source: str = Field(min_length=1)
+    """`generated:patterns`, or photos: a folder (for `method: simclr` of any layout), a .tgz or
+    .zip (a path or an address), a .csv manifest, or `generated:flowers`. A relative path in a
+    recipe starts at the recipe's folder."""
     patterns: Patterns = Patterns()
 
 
@@ -80,8 +85,9 @@ class Probe(Strict):
 class Output(Strict):
     """The weights that come of it."""
 
-    path: str | None = None
-    """A .weights.h5 file; default: under TLSEARCH_HOME."""
+    path: str | None = Field(default=None, pattern=r"\.weights\.h5$")
+    """A .weights.h5 file; default: under TLSEARCH_HOME. A relative path in a recipe starts at the
+    recipe's folder."""
     dtype: Literal["float32", "float16"] = "float32"
     """How kernels are kept; float16 takes half the room. Networks compute in float32 anyway."""
 
@@ -110,8 +116,15 @@ class Pretraining(Strict):
         """Whether the pictures are drawn as they are needed."""
         return self.data.source == DRAWN
 
-    @model_validator(mode="after")
-    def _method_fits(self) -> Pretraining:
-        if self.method != "simclr" and "simclr" in self.model_fields_set:
-            raise ValueError("the section simclr is for `method: simclr`")
-        return self
+
+def without_effect(method: str, source: str) -> dict[tuple[str, ...], str]:
+    """The sections that nothing reads with this method and source, and what each is for."""
+    drawn, contrasts = source == DRAWN, method == "simclr"
+    unused: dict[tuple[str, ...], str] = {}
+    if not contrasts:
+        unused[("simclr",)] = "`method: simclr`"
+    if drawn and not contrasts:
+        unused[("views",)] = "photos, and for `method: simclr`"
+    if not drawn:
+        unused[("data", "patterns")] = f"`source: {DRAWN}`"
+    return unused | {("data", key): "photos" for key in _OF_PHOTOS if drawn}

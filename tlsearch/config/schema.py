@@ -56,7 +56,7 @@ class PhotoData(Strict):
     """What the archive's SHA-256 must be."""
     split: Split = Split()
     max_unreadable: float = Field(default=0.01, ge=0, le=1)
-    """The share of photos that may be unreadable; above it the sweep refuses to start."""
+    """The share of photos that may be unreadable; above it nothing starts."""
     generated: Generated = Generated()
 
 
@@ -99,6 +99,8 @@ class Search(Strict):
 
 
 KERASHUB = "kerashub:"
+WEIGHTS = ("imagenet", "builtin", "random")
+"""The weights that go by a word; anything else is a file."""
 
 
 class BackboneChoice(Strict):
@@ -136,8 +138,7 @@ class BackboneChoice(Strict):
     @property
     def weights_path(self) -> Path | None:
         """The user's own weights file, if it is one."""
-        named = self.weights in ("imagenet", "builtin", "random")
-        return None if named else Path(self.weights).expanduser()
+        return None if self.weights in WEIGHTS else Path(self.weights).expanduser()
 
     @property
     def preset(self) -> str | None:
@@ -253,7 +254,7 @@ class Tracking(Strict):
     uri: str | None = None
     """An MLflow server or database; default: SQLite under TLSEARCH_HOME."""
     experiment: str | None = None
-    """Default: the sweep's name."""
+    """Default: the `name` above."""
 
 
 class Sweep(Strict):

@@ -69,7 +69,7 @@ class _Reader:
         if node.tag in _CORE:
             return self._scalars.construct_object(node)
         if node.tag not in _TEXT:
-            self._blame(node, f"the tag {node.tag} is not used in sweep files", "remove the tag")
+            self._blame(node, f"the tag {node.tag} is not used here", "remove the tag")
         return node.value
 
     def _blame_duplicate(self, node: Node, path: KeyPath) -> None:
@@ -110,7 +110,7 @@ def _syntax_hint(problem: str) -> str:
     if "mapping values" in problem or "could not find expected ':'" in problem:
         return "write `key: value` with a space after the colon; indent alike what belongs together"
     if "another document" in problem:
-        return "one sweep a file: remove the line `---`"
+        return "one YAML document a file: remove the line `---`"
     if "alias" in problem:
         return "put text that starts with * in quotes"
     return "close every bracket and quote, and quote text with special characters"

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from tlsearch.errors import HomeError
+from tlsearch.backbones.table import BACKBONES
+from tlsearch.backbones.weights import builtin
+from tlsearch.errors import HomeError, WeightsError
 from tlsearch.execution.devices import gpus
 from tlsearch.paths import Paths
 from tlsearch.terminal.jsonlines import print_json
@@ -63,6 +65,7 @@ def _findings() -> Iterator[Finding]:
     yield _gpu()
     yield _home(Paths.from_environment())
     yield _weights()
+    yield from _builtin_weights()
 
 
 def _package(name: str) -> Finding:
@@ -101,6 +104,18 @@ def _weights() -> Finding:
     advice = "they are downloaded when a sweep needs them; KERAS_HOME says where they lie"
     found = f"{len(files)} files in {home / 'models'}"
     return Finding("ImageNet weights", found, bool(files), needed=False, advice=advice)
+
+
+def _builtin_weights() -> Iterator[Finding]:
+    for row in BACKBONES.values():
+        if row.weights == "builtin":
+            what = f"{row.name}'s own weights"
+            try:
+                kib = builtin(row).stat().st_size / 1024
+            except WeightsError as error:
+                yield Finding(what, "missing", False, needed=False, advice=error.hint or "")
+            else:
+                yield Finding(what, f"they come with tlsearch ({kib:,.0f} KiB)", True)
 
 
 def _print(findings: list[Finding]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json as json_format
+from collections.abc import Mapping
+from typing import Any
 
 from rich.table import Table
 
 from tlsearch.backbones.table import rows
 from tlsearch.terminal.jsonlines import print_json
 from tlsearch.terminal.words import screen
+
+_COLUMNS = ("backbone", "pixels", "parameters", "weights", "ImageNet top-1", "blocks", "alphas")
+_ORIGINS = {"imagenet": "ImageNet", "builtin": "built in"}
 
 
 def show_backbones(*, json: bool) -> None:
@@ -17,16 +21,29 @@ def show_backbones(*, json: bool) -> None:
     if json:
         print_json(listed)
         return
-    table = Table("backbone", "pixels", "parameters", "ImageNet top-1", "blocks", "alphas")
+    table = Table(*_COLUMNS)
     for row in listed:
-        alphas = ", ".join(f"{alpha:g}" for alpha in row["alphas"])
-        figures = (f"{row['parameters']:,}", f"{row['top1']:.1f} %", str(len(row["blocks"])))
-        table.add_row(row["name"], str(row["image_size"]), *figures, alphas or "-")
+        table.add_row(*_cells(row))
     screen().print(table)
 
 
-def print_schema() -> None:
-    """Print the JSON Schema (draft-07) that editors check sweep files with."""
-    from tlsearch.config.json_schema import json_schema
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    alphas = ", ".join(f"{alpha:g}" for alpha in row["alphas"])
+    return [
+        row["name"],
+        str(row["image_size"]),
+        f"{row['parameters']:,}",
+        _ORIGINS[row["weights"]],
+        "-" if row["top1"] is None else f"{row['top1']:.1f} %",
+        str(len(row["blocks"])),
+        alphas or "-",
+    ]
 
-    print(json_format.dumps(json_schema(), indent=2))
+
+def print_schema(*, recipe: bool) -> None:
+    """Print the JSON Schema (draft-07) that editors check sweep files, or recipes, with."""
+    from tlsearch.config.json_schema import text
+    from tlsearch.config.pretraining import Pretraining
+    from tlsearch.config.schema import Sweep
+
+    print(text(Pretraining if recipe else Sweep), end="")
