@@ -62,11 +62,15 @@ class ViewMaker:
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
     def _cut(self, photo: np.ndarray, random: np.random.Generator) -> Image.Image:
-        """A random part of the photo, of nearly square form, resized."""
+        """A random part of the photo, of nearly square form, resized.
+
+        The more of the photo it shows, the squarer it is: a longer one would not fit in.
+        """
         side = len(photo)
-        area = random.uniform(self.views.crop, 1) * side**2
-        aspect = np.exp(random.uniform(-_ASPECT, _ASPECT))
-        width, height = np.minimum(np.sqrt([area * aspect, area / aspect]), side)
+        share = random.uniform(self.views.crop, 1)
+        longest = min(_ASPECT, abs(np.log(share)))
+        aspect = np.exp(random.uniform(-longest, longest))
+        width, height = np.minimum(side * np.sqrt([share * aspect, share / aspect]), side)
         left, top = random.uniform(0, [side - width, side - height])
         box = (left, top, min(left + width, side), min(top + height, side))
         size = (self.size, self.size)
@@ -74,12 +78,13 @@ class ViewMaker:
 
     def _recolour(self, values: np.ndarray, random: np.random.Generator) -> np.ndarray:
         share = self.views.colour
-        brightness, contrast, saturation = random.uniform(1 - share, 1 + share, 3)
+        factors = random.uniform(1 - share, 1 + share, 3)
+        brightness, contrast, saturation = factors.astype(np.float32)
         matrix = _turn_hue(random.uniform(-1, 1) * self.views.hue)
         matrix = saturation * matrix + (1 - saturation) * _LUMA
         coloured = brightness * values @ matrix.T.astype(np.float32)
         mean = coloured.mean()
-        return mean + np.float32(contrast) * (coloured - mean)
+        return mean + contrast * (coloured - mean)
 
 
 def _turn_hue(turns: float) -> np.ndarray:
