@@ -50,7 +50,13 @@ def _assert_cuts_are_sound(backbone):
         assert np.abs(given - wanted).max() <= 1e-5 * scale
 
 
-FAST = [("MobileNet", 0.25), ("MobileNetV2", 0.35), ("EfficientNetB0", None), ("VGG16", None)]
+FAST = [
+    ("ResNet10", None),
+    ("MobileNet", 0.25),
+    ("MobileNetV2", 0.35),
+    ("EfficientNetB0", None),
+    ("VGG16", None),
+]
 
 
 @pytest.mark.parametrize(("name", "alpha"), FAST)
@@ -61,7 +67,7 @@ def test_small_networks(name, alpha):
     _assert_cuts_are_sound(backbone)
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2", "VGG16", "EfficientNetB0"])
+@pytest.mark.parametrize("name", ["ResNet10", "MobileNet", "MobileNetV2", "VGG16"])
 def test_published_parameters_of_small_networks(name):
     row = BACKBONES[name]
     _assert_as_the_table_says(row, build(BackboneChoice(name=name), None, pretrained=False))

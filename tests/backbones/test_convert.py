@@ -59,7 +59,8 @@ def _assert_parity(name, alpha=None, pretrained=False):
 
 
 @pytest.mark.parametrize(
-    ("name", "alpha"), [("MobileNet", 0.25), ("MobileNetV2", 0.35), ("EfficientNetB0", None)]
+    ("name", "alpha"),
+    [("ResNet10", None), ("MobileNet", 0.25), ("MobileNetV2", 0.35), ("EfficientNetB0", None)],
 )
 def test_small_networks(name, alpha):
     _assert_parity(name, alpha)

@@ -89,6 +89,39 @@ def test_own_weights_on_top_of_the_file(own, tmp_path):
     )
 
 
+def test_random_weights_leave_the_saved_ones(own):
+    spec = own(_plain())
+    random = BackboneChoice(name=spec.name, weights="random")
+    saved, fresh = build(spec, None).model, build(random, None).model
+    assert np.abs(saved.get_layer("first").kernel - fresh.get_layer("first").kernel).max() > 0
+
+
+def _nested():
+    """Two models of one layer name each, in a classifier."""
+    inner = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(2, 3, name="first")])
+    images = keras.Input((32, 32, 3))
+    x = inner(layers.Conv2D(3, 1, name="first")(images))
+    return keras.Model(images, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize("make", [_plain, _nested])
+def test_weights_of_the_network_without_its_classifier(own, tmp_path, make):
+    """What a pretraining of a user's own network writes."""
+    spec, path = own(make()), tmp_path / "pretrained.weights.h5"
+    pretrained = build(BackboneChoice(name=spec.name, weights="random"), 32).model
+    pretrained.save_weights(path)
+    loaded = build(BackboneChoice(name=spec.name, weights=str(path)), 48).model
+    for one, other in zip(pretrained.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_of_another_network(own, tmp_path):
+    spec, path = own(_plain()), tmp_path / "other.weights.h5"
+    _nested().save_weights(path)
+    with pytest.raises(WeightsError, match="does not fit"):
+        build(BackboneChoice(name=spec.name, weights=str(path)), None)
+
+
 def test_width_is_only_for_the_table(own):
     with pytest.raises(UsageError, match="leave `alpha` out"):
         build(BackboneChoice(name=own(_plain()).name, alpha=0.5), None)

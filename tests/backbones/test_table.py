@@ -13,7 +13,7 @@ from tlsearch.errors import UsageError
 
 
 def test_published_figures():
-    assert len(BACKBONES) == 40
+    assert len(BACKBONES) == 41
     assert find("VGG16").parameters == 14_714_688
     assert find("MobileNetV2").parameters == 2_257_984
     assert find("EfficientNetB0").top1 == 77.1
@@ -24,9 +24,19 @@ def test_published_figures():
 def test_rows_are_plausible(row):
     assert len(set(row.blocks)) == len(row.blocks) > 0
     assert row.smallest <= row.image_size
-    assert 60 < row.top1 < 90
-    assert row.weights_address.startswith("https://")
     assert row.weights_file.endswith(".h5")
+
+
+@pytest.mark.parametrize("row", BACKBONES.values(), ids=BACKBONES)
+def test_weights_are_published_or_come_with_the_package(row):
+    if row.name == "ResNet10":
+        assert (row.weights, row.top1, row.weights_address) == ("builtin", None, None)
+        assert row.factory == "tlsearch.backbones.resnet10.resnet10"
+    else:
+        assert row.weights == "imagenet"
+        assert 60 < row.top1 < 90
+        assert row.weights_address.startswith("https://")
+        assert row.factory == f"keras.applications.{row.name}"
 
 
 def test_cuts_that_people_ask_for():

@@ -5,16 +5,21 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from tlsearch.backbones import weights
 from tlsearch.backbones.build import build
 from tlsearch.backbones.table import BACKBONES
-from tlsearch.backbones.weights import Published, fetch, published, weights_file
+from tlsearch.backbones.weights import Published, builtin, fetch, published, weights_file
 from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError, WeightsError
+from tlsearch.pretraining.files import PretrainingFiles
+
+FOLDER = Path(weights.__file__).with_name("builtin")
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ def test_mobilenet_v2_files_are_those_of_keras(alpha, size, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.weights == "imagenet"])
 def test_files_are_those_of_keras(name, monkeypatch):
     row = BACKBONES[name]
     for alpha in row.alphas or (None,):
@@ -86,6 +91,8 @@ def test_weights_file_of_each_kind(models):
     assert weights_file(BackboneChoice(name="VGG16", weights="a/b.h5")).name == "b.h5"
     assert weights_file(BackboneChoice(name="c.keras")).name == "c.keras"
     assert weights_file(BackboneChoice(name="kerashub:anything")) is None
+    assert weights_file(BackboneChoice(name="VGG16", weights="random")) is None
+    assert weights_file(BackboneChoice(name="c.keras", weights="random")).name == "c.keras"
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,101 @@ def test_missing_and_damaged_weights(tmp_path):
     path.write_bytes(b"not HDF5")
     with pytest.raises(WeightsError, match="damaged"):
         build(BackboneChoice(name="MobileNet", alpha=0.25, weights=str(path)), 32)
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """A folder of the package's weights with those of a ResNet10 of random ones: that network."""
+    folder = tmp_path / "builtin"
+    folder.mkdir()
+    monkeypatch.setattr("tlsearch.backbones.weights._BUILTIN", folder)
+    model = build(BackboneChoice(name="ResNet10", weights="random"), 32).model
+    random = np.random.default_rng(0)
+    model.set_weights([random.uniform(0.5, 1.5, w.shape) for w in model.get_weights()])
+    model.save_weights(folder / "resnet10.weights.h5")
+    return model
+
+
+def _assert_same(model, other):
+    for one, two in zip(model.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_resnet10_starts_from_the_weights_of_the_package(packaged, models, no_network):
+    spec = BackboneChoice(name="ResNet10")
+    assert spec.weights == "builtin"
+    assert weights_file(spec).name == "resnet10.weights.h5"
+    for size in (None, 32, 50):
+        _assert_same(build(spec, size).model, packaged)
+
+
+def test_resnet10_on_a_file_of_ones_own(packaged, tmp_path):
+    path = tmp_path / "own.weights.h5"
+    own = build(BackboneChoice(name="ResNet10", weights="random"), 64).model
+    own.save_weights(path)
+    _assert_same(build(BackboneChoice(name="ResNet10", weights=str(path)), 32).model, own)
+
+
+def test_random_weights_read_no_file_and_differ_each_time(models, no_network):
+    spec = BackboneChoice(name="MobileNet", alpha=0.25, weights="random")
+    one, other = build(spec, 32).model, build(spec, 32).model
+    assert np.abs(one.get_weights()[0] - other.get_weights()[0]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "message"),
+    [
+        ("ResNet10", "imagenet", "ResNet10 was not trained on ImageNet"),
+        ("VGG16", "builtin", "no weights of VGG16 come with tlsearch"),
+    ],
+)
+def test_weights_that_a_network_has_not(packaged, name, word, message):
+    spec = BackboneChoice(name=name, weights=word)
+    with pytest.raises(UsageError, match=message) as raised:
+        weights_file(spec)
+    assert "leave `weights` out" in str(raised.value)
+    with pytest.raises(UsageError, match=message):
+        build(spec, 32)
+
+
+def test_a_package_without_its_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("tlsearch.backbones.weights._BUILTIN", tmp_path)
+    spec = BackboneChoice(name="ResNet10")
+    for ask in (weights_file, lambda spec: build(spec, 32)):
+        with pytest.raises(WeightsError, match="that come with tlsearch are missing") as raised:
+            ask(spec)
+        assert "install tlsearch again" in str(raised.value)
+
+
+def test_kernels_in_half_precision(packaged, tmp_path):
+    """Kernels are read as the nearest halves of what was saved, the rest as it was."""
+    files = PretrainingFiles(tmp_path / "half")
+    files.folder.mkdir()
+    files.write_weights(packaged, "float16")
+    packaged.save_weights(tmp_path / "whole.weights.h5")
+    whole = (tmp_path / "whole.weights.h5").stat().st_size
+    assert files.weights.stat().st_size < 0.6 * whole
+    loaded = build(BackboneChoice(name="ResNet10", weights=str(files.weights)), 32).model
+    kernels = 0
+    for saved, given in zip(packaged.weights, loaded.weights, strict=True):
+        halved = np.asarray(saved).astype(np.float16 if saved.ndim > 1 else np.float32)
+        np.testing.assert_array_equal(given, halved.astype(np.float32))
+        assert given.dtype == "float32"
+        kernels += saved.ndim > 1
+    assert kernels == 14
+
+
+@pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.weights == "builtin"])
+def test_the_real_weights_of_the_package(name):
+    if not (FOLDER / BACKBONES[name].weights_file).is_file():
+        pytest.skip("the weights of the package are not made yet")
+    path = builtin(BACKBONES[name])
+    assert path.stat().st_size < 2**21, "every install carries it"
+    model = build(BackboneChoice(name=name), None).model
+    values = model.get_weights()
+    assert all(np.isfinite(value).all() for value in values)
+    means = [w for w in model.weights if w.path.endswith("moving_mean")]
+    assert all(np.abs(mean).max() > 0 for mean in means), "never trained"
 
 
 def test_efficientnet_computes_what_keras_computes(models, monkeypatch):
