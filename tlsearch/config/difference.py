@@ -1,4 +1,4 @@
-"""What changed between two sweeps, as lines to read."""
+"""What changed between two sweeps or two recipes, as lines to read."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
 
 
 class Strict(BaseModel):
-    """The base of every part of the sweep file.
+    """The base of every part of a sweep file or recipe.
 
     Unknown keys are refused, values are frozen, and a value has the type that YAML 1.2 gives it:
     `"10"` is no number, `true` is not 1.
