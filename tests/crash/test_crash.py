@@ -5,56 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import optuna
 import pytest
+from killable import Killable
 from optuna.trial import TrialState
 from tiny_jobs import is_alive, wait_until
-from tiny_sweeps import LONGEST, SWEEP, start, tlsearch, write_sweep
+from tiny_sweeps import SWEEP, tlsearch, write_sweep
 
 pytestmark = pytest.mark.slow
 
 TEXT = SWEEP.replace("trials: 4", "trials: 3").replace("epochs: 3, head", "epochs: 6, head")
-
-
-class Killable:
-    """A running `tlsearch run --json` and the events it has printed so far."""
-
-    def __init__(self, home: Path, file: Path):
-        self.process = start(home, "run", file, "--json")
-        self.events = []
-
-    def read_until(self, event, trial=0, epoch=None):
-        """Read its lines up to this event."""
-        for line in self.process.stdout:
-            self.events.append(json.loads(line))
-            last = self.events[-1]
-            if (last["event"], last.get("trial")) == (event, trial) and (
-                epoch is None or last["epoch"] == epoch
-            ):
-                return
-        raise AssertionError(f"it ended before {event}: {self.process.stderr.read()}")
-
-    def workers(self) -> list[int]:
-        shown = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True,
-            text=True,
-        )
-        lines = [line.split(maxsplit=1) for line in shown.stdout.splitlines()]
-        return [int(pid) for pid, command in lines if "tlsearch.execution.worker" in command]
-
-    def end(self):
-        """Wait for its end; exit status, stderr."""
-        stdout, stderr = self.process.communicate(timeout=LONGEST)
-        self.events += [json.loads(line) for line in stdout.splitlines()]
-        return self.process.returncode, stderr
-
-    def of_kind(self, kind):
-        return [event for event in self.events if event["event"] == kind]
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +34,7 @@ def running(home, file):
     """A sweep that runs; whatever is left of it at the end is killed."""
     killable = Killable(home, file)
     yield killable
-    for pid in [*killable.workers(), killable.process.pid]:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
-    killable.process.wait()
+    killable.kill()
 
 
 def _trials(home):
