@@ -15,7 +15,10 @@ from tlsearch.config.schema import Sweep
 
 ROOT = Path(__file__).parents[2]
 SWEEPS = ROOT / "sweeps"
-BUILTIN = ROOT / "tlsearch/backbones/builtin/resnet10.yaml"
+RECIPES = [
+    ROOT / "tlsearch/backbones/builtin/resnet10.yaml",
+    *sorted((SWEEPS / "pretraining").glob("*.yaml")),
+]
 SCHEMA = json_schema(Sweep)
 RECIPE_SCHEMA = json_schema(Pretraining)
 
@@ -105,12 +108,12 @@ def test_weights_that_it_may_not(word):
     assert errors(PLAIN.replace("VGG16", f"{{name: VGG16, weights: {word}}}"))
 
 
-def test_our_own_recipe_is_valid():
-    assert errors(BUILTIN.read_text(), RECIPE_SCHEMA) == []
-    assert errors(dump(load_recipe(BUILTIN)), RECIPE_SCHEMA) == []
-    line = BUILTIN.read_text().splitlines()[0]
-    schema = line.removeprefix("# yaml-language-server: $schema=")
-    assert (BUILTIN.parent / schema).resolve() == FILES[Pretraining]
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_our_own_recipes_are_valid(path):
+    assert errors(path.read_text(), RECIPE_SCHEMA) == []
+    assert errors(dump(load_recipe(path)), RECIPE_SCHEMA) == []
+    schema = path.read_text().splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+    assert (path.parent / schema).resolve() == FILES[Pretraining]
 
 
 RECIPE = """\

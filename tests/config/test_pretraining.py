@@ -16,6 +16,7 @@ from tlsearch.errors import SweepFileError
 
 ROOT = Path(__file__).parents[2]
 BUILTIN = ROOT / "tlsearch/backbones/builtin/resnet10.yaml"
+RECIPES = [BUILTIN, *sorted((ROOT / "sweeps/pretraining").glob("*.yaml"))]
 DRAWN = """\
 version: 1
 name: drawn
@@ -58,12 +59,17 @@ def only(text: str, *overrides: str, **options) -> str:
     return mistake
 
 
-def test_our_own_recipe_loads():
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_our_own_recipes_load_and_survive_a_dump(path):
+    recipe = load_recipe(path)
+    assert load_recipe(written(dump(recipe))) == recipe
+
+
+def test_the_recipe_of_the_built_in_weights():
     recipe = load_recipe(BUILTIN)
     assert (recipe.backbone.name, recipe.backbone.weights) == ("ResNet10", "random")
     assert recipe.is_drawn
     assert recipe.output.path == str(BUILTIN.with_name("resnet10.weights.h5"))
-    assert load_recipe(written(dump(recipe))) == recipe
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,7 @@ def test_every_mistake_is_reported_at_its_place_and_in_order():
 version: 2
 nmae: x
 backbone: {name: ResNt10, alpha: 0.5, weights: builtin}
-method: simCLR
+method: simclr
 data: {source: photos, patterns: {patterns: 1, processes: all}}
 train: {precision: float16, epochs: 0}
 probe: {source: 'generated:patterns', image_size: 20}
@@ -151,7 +157,6 @@ output: {path: out.h5}
         "a.yaml:1:10",
         "a.yaml:2:1",
         "a.yaml:3:18",
-        "a.yaml:4:9",
         "a.yaml:5:24",
         "a.yaml:5:45",
         "a.yaml:5:59",
@@ -161,12 +166,11 @@ output: {path: out.h5}
         "a.yaml:8:16",
     ]
     assert "did you mean ResNet10?" in given[2]
-    assert "did you mean simclr?" in given[3]
-    assert "data.patterns has no effect here" in given[4]
-    assert "a whole number or auto (received 'all')" in given[6]
-    assert "did you mean float32?" in given[7]
-    assert "a probe looks at labelled photos (received 'generated:patterns')" in given[9]
-    assert "output.path must be a path that ends in .weights.h5" in given[10]
+    assert "data.patterns has no effect here" in given[3]
+    assert "a whole number or auto (received 'all')" in given[5]
+    assert "did you mean float32?" in given[6]
+    assert "a probe looks at labelled photos (received 'generated:patterns')" in given[8]
+    assert "output.path must be a path that ends in .weights.h5" in given[9]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +228,10 @@ def test_a_wrong_override_is_named(override, what):
     assert what in mistake
 
 
+def test_of_an_unknown_method_no_section_is_known_to_be_without_effect():
+    assert "did you mean simclr?" in only(PHOTOS.replace("method: simclr", "method: SimCLR"))
+
+
 def test_an_override_may_leave_a_section_without_effect():
     assert only(PHOTOS, "method=supervised").startswith("a.yaml:5:1: simclr has no effect here")
 
@@ -263,7 +271,7 @@ def test_text_that_is_no_recipe(text):
     mistake = only(text)
     assert "a recipe is a mapping of keys such as name, backbone and data" in mistake
     start = mistake.partition("start from ")[2]
-    assert load_recipe(ROOT / start).name == "resnet10"
+    assert load_recipe(ROOT / start).backbone.name == "ResNet10"
 
 
 def test_files_that_cannot_be_read():

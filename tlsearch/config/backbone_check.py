@@ -95,7 +95,7 @@ def _check_weights(document: Document, path: KeyPath, name: str, weights: Any) -
     known = name in BACKBONES or is_own(name)
     if not known or not isinstance(weights, str) or weights.endswith(WEIGHTS_FILES):
         return
-    usual, in_sweep = default_weights(name), path[:-1] != (*RECIPE_BACKBONE,)
+    usual, in_sweep = default_weights(name), path[:-1] != RECIPE_BACKBONE
     words = (usual,) if in_sweep else (usual, "random")
     if weights in words:
         return

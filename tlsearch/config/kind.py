@@ -33,7 +33,7 @@ RECIPE = Kind(
     Pretraining,
     "name, backbone and data",
     "tlsearch pretrain",
-    Path("tlsearch/backbones/builtin/resnet10.yaml"),
+    Path("sweeps/pretraining/flowers_simclr.yaml"),
 )
 
 

@@ -10,6 +10,7 @@ from tlsearch.config.parameters import Strict
 from tlsearch.config.schema import Backbone, ImageSize, PhotoData, Tracking
 
 DRAWN = "generated:patterns"
+Method = Literal["supervised", "simclr"]
 _OF_PHOTOS = tuple(key for key in PhotoData.model_fields if key != "source")
 
 
@@ -101,7 +102,7 @@ class Pretraining(Strict):
     """Its `weights` are what it starts from; `random` is nothing."""
     image_size: ImageSize | None = None
     """Pixels a side; default: what the backbone is used at."""
-    method: Literal["supervised", "simclr"]
+    method: Method
     simclr: SimCLR = SimCLR()
     data: PretrainingData
     views: Views = Views()

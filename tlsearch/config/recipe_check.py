@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from tlsearch.config.backbone_check import is_own
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.mistakes import received
 from tlsearch.config.parameters import RECIPE_BACKBONE
-from tlsearch.config.pretraining import DRAWN, without_effect
+from tlsearch.config.pretraining import DRAWN, Method, without_effect
 
 _PROBE: KeyPath = ("probe", "source")
 
@@ -35,7 +36,7 @@ def check_photos(document: Document) -> Iterator[Mistake]:
 
 def _check_effects(document: Document) -> Iterator[Mistake]:
     method, source = document.find(("method",)), document.find(("data", "source"))
-    if not isinstance(method, str) or not isinstance(source, str):
+    if method not in get_args(Method) or not isinstance(source, str):
         return
     for path, use in without_effect(method, source).items():
         if document.find(path) is not None:
