@@ -150,7 +150,8 @@ class PretrainingFiles:
     def gather(self) -> Path:
         """A folder of what is worth keeping elsewhere: weights, recipe, tables."""
         folder = self.folder / "artifacts"
-        folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
         for file in (*self.folder.glob("*.csv"), self.recipe, self.weights):
             if file.is_file():
                 shutil.copy2(file, folder)
@@ -238,7 +239,9 @@ def _append(path: Path, rows: Sequence[Mapping[str, float]], key: str) -> None:
     """Write the table anew with more rows: a torn line is never left behind."""
     import pandas as pd
 
-    table = pd.concat([_read(path, key), pd.DataFrame(rows)], ignore_index=True)
+    table, before = pd.DataFrame(rows), _read(path, key)
+    if len(before):
+        table = pd.concat([before, table], ignore_index=True)
     partial = path.with_suffix(".partial")
     table.drop_duplicates(key, keep="last").to_csv(partial, index=False)
     partial.replace(path)

@@ -93,8 +93,9 @@ class Watch(keras.callbacks.Callback):
             )
         losses = [float(step["loss"]) for step in self._logs]
         row = {"epoch": epoch + 1, **means, "seconds": seconds}
-        self._files.end_epoch(self.model, row, losses)
+        # An epoch that is over has its probe: where one was cut short, both are made again.
         accuracy = self.probe(epoch + 1)
+        self._files.end_epoch(self.model, row, losses)
         metrics = means if accuracy is None else {**means, "probe_accuracy": accuracy}
         self.decision = self._channel.ask(EpochEnded(0, epoch + 1, metrics, seconds))
         if self.decision is not Decision.CONTINUE:
