@@ -13,17 +13,32 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.errors import TlsearchError
 
 if TYPE_CHECKING:
-    from tlsearch.config.loading import load
+    from tlsearch.config.loading import load, load_recipe
+    from tlsearch.config.pretraining import Pretraining
     from tlsearch.config.schema import Sweep
+    from tlsearch.pretraining.run import pretrain
     from tlsearch.search.run import SweepResult, run
 
 __version__ = "0.1.0"
-__all__ = ["Sweep", "SweepResult", "TlsearchError", "__version__", "load", "run"]
+__all__ = [
+    "Pretraining",
+    "Sweep",
+    "SweepResult",
+    "TlsearchError",
+    "__version__",
+    "load",
+    "load_recipe",
+    "pretrain",
+    "run",
+]
 
 _HOMES = {
+    "Pretraining": "tlsearch.config.pretraining",
     "Sweep": "tlsearch.config.schema",
     "SweepResult": "tlsearch.search.run",
     "load": "tlsearch.config.loading",
+    "load_recipe": "tlsearch.config.loading",
+    "pretrain": "tlsearch.pretraining.run",
     "run": "tlsearch.search.run",
 }
 

@@ -44,6 +44,7 @@ class PretrainingBatches(keras.utils.PyDataset):
         self._render = _rendering(recipe, size)
         self._seed = recipe.seed
         self._epoch = first_epoch
+        self._epochs = recipe.train.epochs
         self._order = np.empty(0, np.int64)
         self._begin()
 
@@ -67,7 +68,8 @@ class PretrainingBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         self._epoch += 1
-        self._begin()
+        if self._epoch < self._epochs:
+            self._begin()
 
     @property
     def _in_a_pass(self) -> int:

@@ -68,9 +68,7 @@ class Course:
 
     def _hold_recipe(self) -> None:
         """Epochs are learned by one recipe only; where output and runs go may change."""
-        wanted = self._recipe.model_dump(
-            mode="json", exclude={"output": {"path"}, "tracking": True, "probe": True}
-        )
+        wanted = self._recipe.model_dump(mode="json", exclude=FREE)
         changed = differences(self._files.definition() or wanted, wanted)
         if changed:
             raise UsageError(
@@ -108,7 +106,9 @@ class Course:
         probe = recipe.probe
         watched = None
         if probe is not None:
-            watched = prepare(PhotoData(source=probe.source), self._paths, probe.image_size or size)
+            # Split alike: what is learned from must not be among the photos that judge.
+            labelled = PhotoData(source=probe.source, split=recipe.data.split)
+            watched = prepare(labelled, self._paths, probe.image_size or size)
         return PretrainJob(recipe, self._paths, size, photos, watched)
 
     def _prepare(self, recipe: Pretraining, size: int) -> Dataset:
@@ -150,9 +150,9 @@ class Course:
         return None
 
     def _deliver(self, result: PretrainingResult) -> None:
-        self._files.write_result(result)
         metrics = {"pictures": float(result.pictures), "parameters": float(result.parameters)}
         self._diary.finish(metrics, self._files.gather())
+        self._files.write_result(result)
 
     def _pretrained(self, result: PretrainingResult) -> Pretrained:
         weights, wanted = self._files.weights, self._recipe.output.path

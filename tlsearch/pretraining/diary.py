@@ -28,8 +28,11 @@ class Diary:
         self._run = ""
 
     def open(self) -> None:
-        """Open the run, or the one of an earlier start."""
+        """Open the run, or the one of an earlier start, and tell it what it does not know yet."""
         self._guarded(self._open)
+        for row in self._files.history().to_dict(orient="records"):
+            epoch, seconds = int(row.pop("epoch")), row.pop("seconds")
+            self.epoch(epoch, {str(name): value for name, value in row.items()}, seconds)
 
     def epoch(self, epoch: int, metrics: Mapping[str, float], seconds: float) -> None:
         values = {**metrics, "epoch_seconds": seconds}

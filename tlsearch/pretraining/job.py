@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tlsearch.config.pretraining import Pretraining
 from tlsearch.data.dataset import Dataset, pixel_store
-from tlsearch.execution.events import Decision, Started
+from tlsearch.execution.events import Started
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.pretraining.files import PretrainingFiles, PretrainingResult
@@ -79,13 +79,13 @@ class PretrainJob:
                 shuffle=False,
                 verbose=0,
             )
-        return self._finish(pupil, watch.decision, batches.pictures_per_epoch)
+        return self._finish(pupil, batches.pictures_per_epoch)
 
-    def _finish(self, pupil: Pupil, decision: Decision, per_epoch: int) -> PretrainingResult:
-        complete = decision is Decision.CONTINUE
+    def _finish(self, pupil: Pupil, per_epoch: int) -> PretrainingResult:
+        done = self.files.epochs_done()
+        complete = done >= self.recipe.train.epochs
         if complete:
             self.files.write_weights(pupil.backbone.model, self.recipe.output.dtype)
-        done = self.files.epochs_done()
         return PretrainingResult(
             complete=complete,
             epochs=done,

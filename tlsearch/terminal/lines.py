@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from tlsearch.execution.notices import Notice
-from tlsearch.terminal.words import configuration, duration, number
+from tlsearch.terminal.words import configuration, counted, duration, number
 
 
 class Lines:
@@ -28,8 +28,7 @@ class Lines:
     def _sweep_opened(self, name: str, home: str, finished: int, budget: int) -> None:
         self._budget = budget
         done = f", {finished} of them done: continuing" if finished else ""
-        trials = "1 trial" if budget == 1 else f"{budget} trials"
-        self.print(f"sweep {name}: {trials}{done} (state in {home})")
+        self.print(f"sweep {name}: {counted(budget, 'trial')}{done} (state in {home})")
 
     def _budget_spent(self, finished: int) -> None:
         self.print(f"the budget is spent: {finished} of {self._budget} trials are finished")
@@ -56,7 +55,8 @@ class Lines:
         if row["reason"]:
             self.print(f"{head}: {row['failure']}: {row['reason']}")
             return
-        facts = f"{number(row['value'])} in {row['epochs']} epochs, {duration(row['seconds'])}"
+        epochs = counted(row["epochs"], "epoch")
+        facts = f"{number(row['value'])} in {epochs}, {duration(row['seconds'])}"
         self.print(f"{head}: {facts}  {configuration(row)}")
 
     def _champion(self, **row: Any) -> None:
@@ -80,7 +80,7 @@ class Lines:
 
     def _pretraining_opened(self, name: str, folder: str, done: int, epochs: int) -> None:
         before = f", {done} of them done: continuing" if done else ""
-        self.print(f"pretraining {name}: {epochs} epochs{before} (state in {folder})")
+        self.print(f"pretraining {name}: {counted(epochs, 'epoch')}{before} (state in {folder})")
 
     def _photos_ready(self, photos: dict[str, int], warnings: list[str]) -> None:
         self.print(f"photos to learn from: {photos['train']}")

@@ -10,7 +10,7 @@ from tlsearch.config.loading import load_recipe
 from tlsearch.pretraining.run import Pretrained, pretrain
 from tlsearch.terminal.jsonlines import print_notice
 from tlsearch.terminal.lines import Lines
-from tlsearch.terminal.words import screen
+from tlsearch.terminal.words import counted, screen
 
 
 def pretrain_backbone(file: Path, overrides: Sequence[str], *, new: bool, json: bool) -> None:
@@ -28,7 +28,7 @@ def describe(pretrained: Pretrained) -> list[str]:
     """What was learned, and how a sweep names it."""
     result, (first, last) = pretrained.result, pretrained.losses
     lines = [
-        f"{result.pictures:,} pictures in {result.epochs} epochs: "
+        f"{counted(result.pictures, 'picture')} in {counted(result.epochs, 'epoch')}: "
         f"loss {first:.3f} in the first, {last:.3f} in the last"
     ]
     if result.probes:

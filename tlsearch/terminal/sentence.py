@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlsearch.search.comparison import Comparison, Contender
 from tlsearch.search.leaderboard import BASELINE
 from tlsearch.search.result import SweepResult
-from tlsearch.terminal.words import duration
+from tlsearch.terminal.words import counted, duration
 
 
 def compare_kinds(result: SweepResult) -> list[str]:
@@ -40,8 +40,7 @@ def _name(side: Contender, other: Contender) -> str:
 
 
 def _cost(side: Contender) -> str:
-    epochs = "1 epoch" if side.epochs == 1 else f"{side.epochs} epochs"
-    return f"after {epochs} in {duration(side.seconds)}"
+    return f"after {counted(side.epochs, 'epoch')} in {duration(side.seconds)}"
 
 
 def _verdict(comparison: Comparison) -> str:

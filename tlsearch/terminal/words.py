@@ -29,6 +29,11 @@ def screen(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=200)
 
 
+def counted(count: int, thing: str) -> str:
+    """1 epoch, 12 epochs."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as 8 s, 2 min 05 s or 1 h 12 min."""
     if seconds is None or math.isnan(seconds):

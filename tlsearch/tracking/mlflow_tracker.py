@@ -74,6 +74,7 @@ class MLflowTracker(Tracker):
             found = self._find(run_id)
             labels = {**_who(), **entries.library_versions(), "tlsearch.kind": "sweep", **tags}
             run = found or self._client.create_run(self._experiment(experiment), run_name=name)
+            self._epochs[run.info.run_id] = self._logged_epochs(found) if found else set()
             self._label_experiment(run, describe_leaderboard(parameters, tags))
             self._reopen(run, labels)
             self._log_parameters(run, entries.flatten(parameters))

@@ -53,7 +53,7 @@ class Tracker(ABC):
         tags: Mapping[str, str],
         dataset: DatasetSummary | None,
     ) -> str:
-        """Open the sweep's own run, the parent of its trials, and return its id.
+        """Open the sweep's own run, the parent of its trials, or a pretraining's; its id.
 
         Args:
             name: the sweep's name; the run is called after it.
