@@ -1,11 +1,12 @@
 """What frozen features are worth: linear probes of several backbones on the same labelled photos.
 
-    python benchmarks/probe.py PHOTOS [--seeds 5] [--json] BACKBONE...
+    python benchmarks/probe.py PHOTOS BACKBONE... [--seeds 0 1 2 3 4] [--json]
 
 A BACKBONE is NAME[:WEIGHTS[:SIZE]], such as ResNet10:builtin, ResNet10:random:96,
 MobileNet:imagenet:128 or ResNet10:path/to/backbone.weights.h5. For each seed the photos are split
-anew (80 % to fit, the rest to judge) and `random` starts from other weights; the table shows mean
-and standard deviation over the seeds, and the difference to the first backbone seed by seed.
+anew (80 % to fit, the rest to judge) and `random` starts from other weights; `{seed}` in a path
+becomes the seed, for weights that were learned from that split's photos. The table shows mean and
+standard deviation over the seeds, and the difference to the first backbone seed by seed.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Contender:
-    """One backbone of the comparison."""
+    """One backbone of the comparison. `{seed}` in `weights` stands for the seed."""
 
     text: str
-    spec: BackboneChoice
+    name: str
+    weights: str | None
     size: int
 
     @classmethod
     def parse(cls, text: str) -> Contender:
         name, _, rest = text.partition(":")
         weights, _, size = rest.partition(":")
-        values = {"name": name, **({"weights": weights} if weights else {})}
-        return cls(text, BackboneChoice(**values), int(size or default_image_size(name)))
+        return cls(text, name, weights or None, int(size or default_image_size(name)))
 
     def accuracy(self, source: str, paths: Paths, seed: int) -> float:
         """Of a probe fitted to the train split, on the photos of the two other splits."""
@@ -59,7 +60,9 @@ class Contender:
 
         keras.backend.clear_session()
         keras.utils.set_random_seed(seed)
-        model = feature_model(build(self.spec, self.size))
+        weights = {"weights": self.weights.format(seed=seed)} if self.weights else {}
+        spec = BackboneChoice(name=self.name, **weights)
+        model = feature_model(build(spec, self.size))
         pixels = pixel_store(paths, self.size)
         return {
             split: np.concatenate(
@@ -73,13 +76,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos")
     parser.add_argument("backbones", nargs="+", type=Contender.parse, metavar="BACKBONE")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     paths = Paths.from_environment()
     paths.create()
     results = {
-        one.text: [one.accuracy(options.photos, paths, seed) for seed in range(options.seeds)]
+        one.text: [one.accuracy(options.photos, paths, seed) for seed in options.seeds]
         for one in options.backbones
     }
     print(json.dumps(results, indent=2) if options.json else table(results))
