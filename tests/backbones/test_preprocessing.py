@@ -18,6 +18,7 @@ MODULES = {
     "MobileNet": "mobilenet",
     "MobileNetV2": "mobilenet_v2",
     "MobileNetV3": "mobilenet_v3",
+    "ResNet10": "mobilenet_v2",  # Ours, by the same convention.
     "DenseNet": "densenet",
     "NASNet": "nasnet",
     "EfficientNet": "efficientnet",

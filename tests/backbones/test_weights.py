@@ -5,21 +5,17 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from tlsearch.backbones import weights
 from tlsearch.backbones.build import build
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.backbones.weights import Published, builtin, fetch, published, weights_file
 from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError, WeightsError
 from tlsearch.pretraining.files import PretrainingFiles
-
-FOLDER = Path(weights.__file__).with_name("builtin")
 
 
 @pytest.fixture
@@ -259,8 +255,6 @@ def test_kernels_in_half_precision(packaged, tmp_path):
 
 @pytest.mark.parametrize("name", [n for n, row in BACKBONES.items() if row.weights == "builtin"])
 def test_the_real_weights_of_the_package(name):
-    if not (FOLDER / BACKBONES[name].weights_file).is_file():
-        pytest.skip("the weights of the package are not made yet")
     path = builtin(BACKBONES[name])
     assert path.stat().st_size < 2**21, "every install carries it"
     model = build(BackboneChoice(name=name), None).model

@@ -183,3 +183,15 @@ def test_contrasting_photos_watched_by_a_probe(backbone, tmp_path):
     assert set(result.probes) == {0, 1}
     assert all(0 <= accuracy <= 1 for accuracy in result.probes.values())
     assert supervisor.events[-1].metrics["probe_accuracy"] == result.probes[1]
+
+
+def test_learning_the_labels_of_photos(backbone, tmp_path):
+    changes = {"data": FLOWERS, "train": {**TRAIN, "batch_size": 8}}
+    size = stored_size(recipe(backbone, **changes), SIZE)
+    photos = prepare(PhotoData.model_validate(FLOWERS), Paths(tmp_path), size)
+    supervisor = Supervisor()
+    one = job(tmp_path, backbone, photos=photos, **changes)
+    assert one.run(supervisor).complete
+    assert set(supervisor.events[-1].metrics) == {"loss", "accuracy"}
+    assert len(losses(one)) == 2 * (len(photos.splits["train"]) // 8)
+    assert one.files.history()["loss"].is_monotonic_decreasing
