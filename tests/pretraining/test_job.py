@@ -194,4 +194,4 @@ def test_learning_the_labels_of_photos(backbone, tmp_path):
     assert one.run(supervisor).complete
     assert set(supervisor.events[-1].metrics) == {"loss", "accuracy"}
     assert len(losses(one)) == 2 * (len(photos.splits["train"]) // 8)
-    assert one.files.history()["loss"].is_monotonic_decreasing
+    assert losses(one)[0] == pytest.approx(np.log(5), abs=1)  # Chance among five kinds.
