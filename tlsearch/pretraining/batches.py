@@ -26,10 +26,9 @@ class PretrainingBatches(keras.utils.PyDataset):
     which was interrupted sees what an undisturbed one would have seen.
 
     Args:
-        passes: how often an epoch goes through its pictures.
-        render: makes the input of a batch of pictures.
-        labelled: give out the labels, one array for each factor; else zeros, which SimCLR's loss
-            does not look at.
+        recipe: with `supervised` batches hold the labels, one array for each factor; with SimCLR
+            zeros, which its loss does not look at.
+        size: pixels a side that the network sees.
         first_epoch: from 0; where an interrupted training goes on.
     """
 

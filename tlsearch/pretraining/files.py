@@ -15,7 +15,6 @@ after it: whenever the process is killed, the history's last epoch has its check
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlsearch.errors import UsageError
+from tlsearch.training.trained import keep
 
 if TYPE_CHECKING:
     import h5py
@@ -188,9 +188,7 @@ class PretrainingFiles:
         model.save_weights(partial)
         if halve:
             _halve(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        keep(partial, path)
 
 
 def _halve(path: Path) -> None:

@@ -10,7 +10,7 @@ from tlsearch.config.loading import load_recipe
 from tlsearch.pretraining.run import Pretrained, pretrain
 from tlsearch.terminal.jsonlines import print_notice
 from tlsearch.terminal.lines import Lines
-from tlsearch.terminal.words import counted, screen
+from tlsearch.terminal.words import counted, screen, shorter
 
 
 def pretrain_backbone(file: Path, overrides: Sequence[str], *, new: bool, json: bool) -> None:
@@ -38,7 +38,7 @@ def describe(pretrained: Pretrained) -> list[str]:
     size = pretrained.weights.stat().st_size / 1e6
     spec = pretrained.recipe.backbone
     width = "" if spec.alpha is None else f", alpha: {spec.alpha:g}"
-    weights = _shorter(pretrained.weights)
+    weights = shorter(pretrained.weights)
     return [
         *lines,
         f"weights: {weights} ({size:.2f} MB)",
@@ -46,8 +46,3 @@ def describe(pretrained: Pretrained) -> list[str]:
         "next, in a sweep's space:",
         f"  backbone: {{name: {spec.name}{width}, weights: {weights}}}",
     ]
-
-
-def _shorter(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -10,7 +10,7 @@ from serving.bundle import Bundle
 from tlsearch.search.result import SweepResult
 from tlsearch.terminal.sentence import compare_kinds
 from tlsearch.terminal.tables import trials_table
-from tlsearch.terminal.words import number, screen
+from tlsearch.terminal.words import number, screen, shorter
 
 ROWS = 15
 """How many trials the closing leaderboard shows."""
@@ -48,16 +48,10 @@ def _verdict(result: SweepResult) -> list[str]:
 
 def _next_commands(result: SweepResult, file: Path, overrides: Sequence[str]) -> list[str]:
     sweep = shlex.join([str(file), *overrides])
-    bundle = shlex.quote(str(_shorter(result.bundle)))
+    bundle = shlex.quote(str(shorter(result.bundle)))
     return [
         "next:",
         "  tlsearch ui                       compare the trials in MLflow",
         f"  tlsearch trials {sweep}",
         f"  tlsearch predict {bundle} PHOTO...",
     ]
-
-
-def _shorter(path: Path) -> Path:
-    """The path from here, where that is below here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +28,12 @@ def screen(*, stderr: bool = False) -> Console:
     """A console: as wide as the terminal, or wide enough for any table where there is none."""
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+
+
+def shorter(path: Path) -> Path:
+    """The path from here, where that is below here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def counted(count: int, thing: str) -> str:

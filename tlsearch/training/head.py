@@ -38,7 +38,6 @@ def apply_head(
 
 def pool(features: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
     """Features [batch, channels] of a feature map, by `avg` or `max`; pooled ones as they are."""
-    """Features [batch, channels] of a feature map, by `avg` or `max`; pooled ones as they are."""
     from keras import layers
 
     if len(features.shape) == 2:

@@ -53,13 +53,13 @@ class TrainedTrial:
         self.folder.mkdir(parents=True, exist_ok=True)
         weights = self.folder / "writing.weights.h5"
         network.model.save_weights(weights)
-        _keep(weights, self.weights)
+        keep(weights, self.weights)
         predictions = self.folder / "writing.npz"
         np.savez(predictions, probabilities=two_columns(probabilities))
-        _keep(predictions, self._predictions)
+        keep(predictions, self._predictions)
         history = self.folder / "writing.csv"
         pd.DataFrame(epochs).to_csv(history, index=False)
-        _keep(history, self._history)
+        keep(history, self._history)
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy."""
@@ -80,7 +80,7 @@ def two_columns(probabilities: np.ndarray) -> np.ndarray:
     return np.concatenate([1 - probabilities, probabilities], axis=1)
 
 
-def _keep(written: Path, path: Path) -> None:
+def keep(written: Path, path: Path) -> None:
     """Let a file take its name once it is on the disk: Keras and NumPy write in place."""
     with written.open("rb") as file:
         os.fsync(file.fileno())
