@@ -35,14 +35,19 @@ class FolderSource(Source):
         try:
             listing = _list(self.folder, split_folders(self.folder))
         except OSError as error:
-            raise DataError(
-                f"the folder of photos cannot be read: {self.folder}",
-                received=str(error),
-                expected="folders that this user may read",
-                hint="give this user the right to read them",
-            ) from error
+            raise unreadable(self.folder, error) from error
         _check(listing, self.folder, self.description)
         return listing
+
+
+def unreadable(folder: Path, error: OSError) -> DataError:
+    """What to raise where a folder of photos cannot be read."""
+    return DataError(
+        f"the folder of photos cannot be read: {folder}",
+        received=str(error),
+        expected="folders that this user may read",
+        hint="give this user the right to read them",
+    )
 
 
 def subfolders(folder: Path) -> list[Path]:

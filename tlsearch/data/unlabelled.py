@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlsearch.data.folders import EXTENSIONS, photos_below, split_folders, subfolders
+from tlsearch.data.folders import EXTENSIONS, photos_below, split_folders, subfolders, unreadable
 from tlsearch.data.source import Listing, Photo, Source
 from tlsearch.errors import DataError
 
@@ -37,12 +37,7 @@ class UnlabelledSource(Source):
         try:
             listing = _list(self.folder)
         except OSError as error:
-            raise DataError(
-                f"the folder of photos cannot be read: {self.folder}",
-                received=str(error),
-                expected="folders that this user may read",
-                hint="give this user the right to read them",
-            ) from error
+            raise unreadable(self.folder, error) from error
         if not listing.photos:
             raise DataError(
                 "there are no photos in the folder",

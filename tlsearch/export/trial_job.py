@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -69,9 +68,4 @@ class TrialJob(ABC):
 
 def ask_keras(model: keras.Model, photos: Photos) -> np.ndarray:
     """Probabilities float32 [n, classes] of the network for all photos."""
-    return np.concatenate(list(_predictions(model, photos)))
-
-
-def _predictions(model: keras.Model, photos: Photos) -> Iterator[Any]:
-    for batch in photos.batches(32):
-        yield model.predict_on_batch(batch)
+    return np.concatenate([model.predict_on_batch(batch) for batch in photos.batches(32)])
