@@ -15,6 +15,7 @@ from tlsearch.config.parameters import (
     Choices,
     FloatRange,
     IntRange,
+    Scalar,
     Strict,
     one_of,
 )
@@ -96,6 +97,8 @@ class Search(Strict):
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
     """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
+    enqueue: list[dict[str, Scalar]] = []
+    """Parameters of trials to run first, as tables show them; what one leaves out is sampled."""
 
 
 KERASHUB = "kerashub:"
@@ -232,6 +235,15 @@ class Execution(Strict):
     """auto: one for each GPU, one on a machine without."""
 
 
+class Store(Strict):
+    """What frozen prefixes make of the photos, kept on disk for epochs, trials and sweeps."""
+
+    use: Literal["auto", "always", "never"] = "auto"
+    """auto: where reading is cheaper than computing again."""
+    limit_gb: float = Field(default=20, gt=0)
+    """Above it, what was not used for longest goes."""
+
+
 class OnFailure(Strict):
     max_attempts: int = Field(default=3, ge=1)
     """How often a trial is started whose worker process dies."""
@@ -269,6 +281,7 @@ class Sweep(Strict):
     space: Space
     train: Train = Train()
     execution: Execution = Execution()
+    store: Store = Store()
     on_failure: OnFailure = OnFailure()
     export: Export = Export()
     tracking: Tracking = Tracking()
