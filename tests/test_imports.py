@@ -11,12 +11,14 @@ ROOT = Path(__file__).parents[1]
 FOUNDATION = {"errors", "paths", "progress"}
 MAY_IMPORT = {
     "config": {"backbones.table"},
+    "augmentation": {"config"},
     "data": {"config"},
     "backbones": {"config"},
     "execution": set(),
     "report": set(),
+    "store": set(),
     "tracking": {"config", "execution.devices"},
-    "training": {"config", "data", "backbones", "execution"},
+    "training": {"config", "data", "backbones", "execution", "store"},
     "export": {"config", "data", "backbones", "execution", "report", "training"},
     "pretraining": {"config", "data", "backbones", "execution", "tracking", "training"},
     "search": {
@@ -28,6 +30,7 @@ MAY_IMPORT = {
         "tracking",
         "training",
         "export",
+        "store",
     },
     "terminal": {
         "config",
@@ -36,6 +39,7 @@ MAY_IMPORT = {
         "pretraining",
         "search",
         "serving",
+        "store",
         "tracking",
     },
     "serving": {

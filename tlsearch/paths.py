@@ -66,6 +66,10 @@ class Paths:
     def downloads(self) -> Path:
         return self.store / "downloads"
 
+    @property
+    def activations(self) -> Path:
+        return self.store / "activations"
+
     def sweep(self, name: str) -> SweepPaths:
         return SweepPaths(self.home / "sweeps" / name)
 

@@ -1,0 +1,88 @@
+"""Files that are there whole or not at all, JSON that knows when it was damaged, full disks."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tlsearch.errors import HomeError
+
+PARTIAL = ".partial"
+
+
+def write_whole(file: Path, data: bytes | memoryview) -> None:
+    """Write under another name, bring it to the disk, then rename it; a failure leaves nothing.
+
+    One writer at a time for each name. The folder is not brought to the disk.
+    """
+    partial = file.with_name(file.name + PARTIAL)
+    try:
+        with partial.open("wb") as opened:
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        partial.replace(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_sealed(file: Path, body: Any) -> None:
+    """Write JSON together with its own checksum."""
+    text = json.dumps({"body": body, "sha256": _seal(body)})
+    write_whole(file, text.encode())
+
+
+def read_sealed(file: Path) -> Any:
+    """What `write_sealed` was given; None if it is absent, unreadable or has changed since."""
+    try:
+        sealed = json.loads(file.read_bytes())
+        return sealed["body"] if sealed["sha256"] == _seal(sealed["body"]) else None
+    except OSError as error:
+        raise_unless_damaged(error)
+        return None
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def raise_unless_damaged(error: OSError) -> None:
+    """Raise the error again unless it says that the file itself is gone or bad.
+
+    A process with too many open files must not take what it cannot read for damaged.
+    """
+    if error.errno not in (errno.ENOENT, errno.EIO):
+        raise error
+
+
+def _seal(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of its files to the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def explain_failure(folder: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which writes to the store, into a HomeError."""
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(
+            "activations cannot be stored; those stored before can be used",
+            received=f"{folder} ({error.strerror or error})",
+            expected="room on the disk, and the right to write",
+            hint="make room: tlsearch store --limit 5 (GB), choose another place: "
+            "TLSEARCH_HOME=/path/to/folder, or do without: store.use=never",
+        ) from error
