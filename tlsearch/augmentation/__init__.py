@@ -1,0 +1,1 @@
+"""Renditions of photos: policies, drawing and sampling them, and mixing batches."""
