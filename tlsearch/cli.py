@@ -119,6 +119,24 @@ def backbones(json: Json = False) -> None:
 
 
 @app.command()
+def store(
+    json: Json = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="Remove what was used least recently, down to so many GB."),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check every checksum; remove what is damaged.")
+    ] = False,
+) -> None:
+    """List the stored activations of frozen networks, or make room."""
+    from tlsearch.paths import Paths
+    from tlsearch.terminal.store import show_store
+
+    show_store(Paths.from_environment(), json=json, limit=limit, verify=verify)
+
+
+@app.command()
 def schema(
     recipe: Annotated[bool, typer.Option("--recipe", help="That of recipes.")] = False,
 ) -> None:

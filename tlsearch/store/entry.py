@@ -56,7 +56,8 @@ class Entry:
         self.key = key
         self._lease = lease
         self._memory = memory
-        self._index = Index(folder, memory.intact)
+        self._dtype = np.dtype(key.dtype)
+        self._index = Index(folder, self._dtype, memory.intact)
 
     def __enter__(self) -> Entry:
         return self
@@ -73,7 +74,7 @@ class Entry:
     @property
     def shape(self) -> tuple[int, ...] | None:
         """The shape of one row; None as long as nothing was stored."""
-        about = read_about(self.folder)
+        about = self._about()
         return None if about is None else about.shape
 
     @property
@@ -98,9 +99,10 @@ class Entry:
         removed, and its photos are missing.
         """
         wanted = list(dict.fromkeys(contents))
-        if read_about(self.folder) is None:
+        about = self._about()
+        if about is None:
             return wanted
-        self._index.look(wanted)
+        self._index.look(wanted, about.shape)
         return [content for content in wanted if content not in self._index]
 
     def fill(self, contents: Sequence[str], shape: tuple[int, ...], compute: Compute) -> None:
@@ -139,12 +141,17 @@ class Entry:
         if missing := self.missing(contents):
             raise KeyError(missing[0])
         places = [self._index.place(content) for content in contents]
-        return Rows(places, self.shape or (), np.dtype(self.key.dtype), self._memory.files)
+        shape = places[0][0].shape if places else self.shape or ()
+        return Rows(places, shape, self._dtype, self._memory.files)
+
+    def _about(self) -> About | None:
+        about = read_about(self.folder)
+        return about if about is not None and about.key == self.key else None
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Remove what killed writers left, and everything if nothing says what it is."""
         with explain_failure(self.folder):
-            about = read_about(self.folder)
+            about = self._about()
             if about is None:
                 for file in list(shards.list_shards(self.folder)):
                     shards.drop(file)
@@ -155,16 +162,15 @@ class Entry:
             shards.remove_leftovers(self.folder)
 
     def _photos_a_shard(self, shape: tuple[int, ...]) -> int:
-        row_bytes = max(1, math.prod(shape) * np.dtype(self.key.dtype).itemsize)
+        row_bytes = max(1, math.prod(shape) * self._dtype.itemsize)
         return max(1, min(SHARD_PHOTOS, SHARD_BYTES // row_bytes))
 
     def _keepable(self, computed: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The rows in the entry's dtype, within its range."""
         if computed.shape != shape:
             raise ValueError(f"expected rows of shape {shape}, received {computed.shape}")
-        dtype = np.dtype(self.key.dtype)
-        rows = np.empty(shape, dtype)
-        range_ = np.finfo(dtype)
+        rows = np.empty(shape, self._dtype)
+        range_ = np.finfo(self._dtype)
         np.clip(computed, range_.min, range_.max, out=rows, casting="unsafe")
         if np.isnan(rows).any():
             raise NoResultError(

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from tlsearch.store.shard import Shard, drop, list_shards, read_shard
 
 
@@ -13,11 +15,13 @@ class Index:
     """The places of rows in a folder. It drops shards that are damaged.
 
     Args:
+        dtype: that rows must have.
         intact: names of shards whose checksum was compared by this process; it is added to.
     """
 
-    def __init__(self, folder: Path, intact: set[str]) -> None:
+    def __init__(self, folder: Path, dtype: np.dtype, intact: set[str]) -> None:
         self._folder = folder
+        self._dtype = dtype
         self._intact = intact
         self._shards: dict[Path, Shard] = {}
         self._places: dict[str, tuple[Shard, int]] = {}
@@ -29,13 +33,17 @@ class Index:
         """The shard that holds the photo's row, and which of its rows it is."""
         return self._places[content]
 
-    def look(self, contents: Iterable[str]) -> None:
-        """See which shards came and went, and check those that hold one of these photos."""
+    def look(self, contents: Iterable[str], shape: tuple[int, ...]) -> None:
+        """See which shards came and went, and check those that hold one of these photos.
+
+        Args:
+            shape: that a row must have.
+        """
         there = set(list_shards(self._folder))
         for about in self._shards.keys() - there:
             self._forget(about)
         for about in sorted(there - self._shards.keys()):
-            self._learn(about)
+            self._learn(about, shape)
         for shard in {self._places[one][0] for one in contents if one in self._places}:
             self._check(shard)
 
@@ -44,9 +52,9 @@ class Index:
         self._intact.add(shard.rows.name)
         self._remember(shard)
 
-    def _learn(self, about: Path) -> None:
+    def _learn(self, about: Path, shape: tuple[int, ...]) -> None:
         shard = read_shard(about)
-        if shard is None:
+        if shard is None or (shard.shape, shard.dtype) != (shape, self._dtype):
             drop(about)
         else:
             self._remember(shard)

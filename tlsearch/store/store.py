@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tlsearch.progress import track
 from tlsearch.store import locks
 from tlsearch.store.entry import Entry, Memory, read_about, read_facts
 from tlsearch.store.files import explain_failure
@@ -63,6 +64,10 @@ class ActivationStore:
             lease.touch()
         return Entry(folder, key, lease, self._memory)
 
+    def holds(self, key: ActivationKey) -> bool:
+        """Whether there is an entry of this key, with rows of whichever photos. Changes nothing."""
+        return read_about(self.folder / key.digest) is not None
+
     def make_room(self, bytes_: int) -> bool:
         """Evict what nobody uses, least recently used first, until so many bytes more fit.
 
@@ -110,7 +115,8 @@ class ActivationStore:
             HomeError: the folder may not be written to.
         """
         with explain_failure(self.folder):
-            checked = [_verify(folder) for folder in self._folders()]
+            checked = [_verify(one) for one in track(self._folders(), "checking activations")]
+            self._clean()
         return Verification(
             sum(one.intact for one in checked),
             sum(one.bytes_ for one in checked),
@@ -183,10 +189,11 @@ def _verify(folder: Path) -> Verification:
     if lease is None:
         return Verification(0, 0, 0)
     try:
+        is_described = read_about(folder) is not None
         intact, bytes_, damaged = 0, 0, 0
         for about in list(list_shards(folder)):
             shard = read_shard(about)
-            if shard is not None and shard.is_intact():
+            if is_described and shard is not None and shard.is_intact():
                 intact, bytes_ = intact + 1, bytes_ + shard.bytes_
             else:
                 drop(about)
