@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -22,16 +24,21 @@ ORANGE = "#d9662b"
 GREEN = "#2f8f6b"
 
 DOTS_PER_INCH = 150
+PADDING = 1.2
+"""Between the edge and what is drawn, in heights of a letter."""
+EFFORT = 1
+"""Of the compression, 0 to 9: the default takes twice as long and saves a seventh."""
 
 
 def new_figure(width: float, height: float) -> Figure:
     """A blank white figure of `width` by `height` inches that can be saved without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.layout_engine import TightLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=0.16, h_pad=0.16)
-    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
+    figure = Figure(
+        figsize=(width, height), layout=TightLayoutEngine(pad=PADDING), facecolor="white"
+    )
     FigureCanvasAgg(figure)
     return figure
 
@@ -68,6 +75,16 @@ def set_title(axes: Axes, title: str, note: str = "") -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write the figure as PNG and return its path."""
-    figure.savefig(path, dpi=DOTS_PER_INCH, format="png")
+    """Write the figure as PNG and return its path.
+
+    `Figure.savefig` would draw everything twice.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(DOTS_PER_INCH)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.save(path, compress_level=EFFORT, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
     return path

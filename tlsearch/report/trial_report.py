@@ -47,7 +47,7 @@ def write_trial_report(
         _save_table(evaluation.confusion_table(), folder / "confusion_matrix.csv", index=True),
         _save_table(evaluation.per_class(), folder / "per_class.csv", index=False),
         style.save(plot_per_class(evaluation), folder / "per_class.png"),
-        _save_sheet(evaluation, photos, folder / "worst_mistakes.png"),
+        _save_sheet(evaluation, photos, folder / "worst_mistakes.jpg"),
     ]
 
 
@@ -58,5 +58,5 @@ def _save_table(table: pd.DataFrame, path: Path, *, index: bool) -> Path:
 
 def _save_sheet(evaluation: Evaluation, photos: npt.NDArray[np.uint8], path: Path) -> Path:
     total = int((evaluation.predicted != evaluation.labels).sum())
-    draw_contact_sheet(collect_mistakes(evaluation, photos), total=total).save(path)
+    draw_contact_sheet(collect_mistakes(evaluation, photos), total=total).save(path, quality=90)
     return path
