@@ -1,0 +1,108 @@
+"""One run of one side: what is kept of it, and what is computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from peers.memory import Memory
+from peers.process import Run
+from peers.trials import Part, Trial
+from tlsearch.errors import NoResultError
+
+_HELD = ("backbone", "strategy", "unfreeze", "head_learning_rate", "learning_rate", "dropout")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A run of one side over a part of the list of trials.
+
+    seconds: of the whole process. imported: seconds until it said its first word. values: the
+    best validation accuracy of each trial. trial_seconds: each from the end of the one before;
+    the first one from when its network was built, so that starting a worker counts as start.
+    """
+
+    side: str
+    round: int
+    part: Part
+    seconds: float
+    imported: float
+    values: tuple[float, ...]
+    trial_seconds: tuple[float, ...]
+    memory: Memory | None = None
+
+    @property
+    def fixed_seconds(self) -> float:
+        """What is not a trial: imports, decoding, the export of the best."""
+        return self.seconds - sum(self.trial_seconds)
+
+    @property
+    def whole_seconds(self) -> float:
+        """For the whole list: each trial that was run stands for others of its kind."""
+        scaled = zip(self.part.weights, self.trial_seconds, strict=True)
+        return self.fixed_seconds + sum(weight * seconds for weight, seconds in scaled)
+
+    @property
+    def is_estimate(self) -> bool:
+        return max(self.part.weights) > 1
+
+    @property
+    def search_seconds(self) -> float:
+        """From the end of the first trial to the end of the last."""
+        return sum(self.trial_seconds[1:])
+
+    def value_of(self) -> dict[int, float]:
+        """Position in the list to validation accuracy."""
+        return dict(zip(self.part.positions, self.values, strict=True))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            **asdict(self),
+            "fixed_seconds": self.fixed_seconds,
+            "whole_seconds": self.whole_seconds,
+            "is_estimate": self.is_estimate,
+        }
+
+
+def measure(run: Run, side: str, round_: int, trials: Sequence[Trial], part: Part) -> Measurement:
+    """What a run shows, once it is clear that it ran these trials and no others.
+
+    Raises:
+        NoResultError: it ran something else.
+    """
+    ended = sorted(run.named("trial_ended"), key=lambda event: event[1]["trial"])
+    _check(side, [said for _, said in ended], [trials[i] for i in part.positions])
+    began = (run.named("network_built") or run.named("trial_started"))[0][0]
+    times = [began, *(at for at, _ in ended)]
+    return Measurement(
+        side=side,
+        round=round_,
+        part=part,
+        seconds=run.seconds,
+        imported=run.events[0][0],
+        values=tuple(said["value"] for _, said in ended),
+        trial_seconds=tuple(later - earlier for earlier, later in pairwise(times)),
+        memory=run.memory,
+    )
+
+
+def _check(side: str, ended: Sequence[dict[str, Any]], trials: Sequence[Trial]) -> None:
+    ran = [_identity(said) for said in ended]
+    listed = [_identity(trial.parameters()) for trial in trials]
+    failed = [said["trial"] for said in ended if said["value"] is None]
+    if failed or ran != listed:
+        raise NoResultError(
+            f"{side} did not run the trials of the list",
+            received=f"failed: {failed}; ran {len(ran)}: {ran}",
+            expected=f"{len(listed)}: {listed}",
+            hint="--keep leaves its files to look at",
+        )
+
+
+def _identity(parameters: dict[str, Any]) -> list[Any]:
+    """What tells trials apart; sides do not all name what does not apply."""
+    tuned = parameters.get("strategy") == "fine_tune"
+    only_tuned = ("unfreeze", "learning_rate")
+    return [parameters.get(name) for name in _HELD if tuned or name not in only_tuned]
