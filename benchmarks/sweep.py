@@ -60,9 +60,8 @@ def compare(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     check_weights(options.image_size)
     with scratch(keep=options.keep) as folder:
         photos = split_folders(options.data, options.photos, folder / "photos")
-        bench = Bench(
-            _setting(options, photos), folder, options.rounds, options.sample, _say(console)
-        )
+        setting = _setting(options, photos)
+        bench = Bench(setting, folder, options.rounds, options.sample, _say(console))
         return {
             "schema": 1,
             "machine": facts(),
