@@ -126,7 +126,7 @@ space:
         ("unfreeze: {choices: [1], low: 1}", "6:3", "both choices and a range"),
         ("image_size: [96, 96]", "6:3", "the choice 96 is there twice"),
         ("augment: null", "6:12", "write the word none"),
-        ("augment:", "6:3", "one of none, light, strong (received nothing)"),
+        ("augment:", "6:3", "one of none, light, strong, randaugment or values of your own"),
         ("pooling: []", "6:12", "a list with at least one entry"),
         ("dropout: {choices: [0.1], when: {poling: avg}}", "6:36", "did you mean pooling?"),
         ("dropout: {choices: [0.1], when: {unfreeze: 0}}", "6:46", "cannot have this value"),

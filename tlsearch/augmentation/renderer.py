@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
@@ -21,6 +22,8 @@ from tlsearch.config.policy import Policy
 ARITHMETIC = 1
 """The version of what turns a photo and a seed into a rendition."""
 _DIGITS = 6
+# Waking a thread takes as long as a small photo.
+_AT_ONCE = 8
 
 
 class Renderer:
@@ -39,18 +42,18 @@ class Renderer:
 
         Args:
             photos: uint8 [n, s, s, 3] RGB; left as they are.
-            seeds: uint64 [n], as `view_seeds` makes them.
+            seeds: uint64 [n], as `draws.view_seeds` makes them.
 
         Returns:
             uint8 [n, s, s, 3].
         """
         made = np.empty_like(photos, order="C")
 
-        def render(row: int) -> None:
-            made[row] = self._render(photos[row], int(seeds[row]))
+        def render(start: int) -> None:
+            for row in range(start, min(start + _AT_ONCE, len(photos))):
+                made[row] = self._render(photos[row], int(seeds[row]))
 
-        for _ in self._threads.map(render, range(len(photos))):
-            pass
+        deque(self._threads.map(render, range(0, len(photos), _AT_ONCE)), maxlen=0)
         return made
 
     def _render(self, photo: np.ndarray, seed: int) -> np.ndarray:

@@ -37,17 +37,7 @@ def check_backbones(document: Document) -> Iterator[Mistake]:
 def backbones(document: Document) -> Iterator[tuple[KeyPath, Any]]:
     """Each choice of a sweep's `space.backbone`, or a recipe's `backbone`, and its path."""
     for place in BACKBONE_PLACES:
-        yield from _choices(document, place)
-
-
-def _choices(document: Document, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    given = document.find(path)
-    if isinstance(given, dict) and "choices" in given:
-        path, given = (*path, "choices"), given["choices"]
-    if isinstance(given, list):
-        yield from (((*path, number), choice) for number, choice in enumerate(given))
-    elif given is not None:
-        yield path, given
+        yield from document.choices(place)
 
 
 def is_own(name: str) -> bool:
@@ -84,7 +74,7 @@ def _check_sizes(document: Document, name: str) -> Iterator[Mistake]:
     if name not in BACKBONES or conditional:
         return
     smallest = BACKBONES[name].smallest
-    for path, size in (choice for place in _SIZE_PLACES for choice in _choices(document, place)):
+    for path, size in (choice for place in _SIZE_PLACES for choice in document.choices(place)):
         if isinstance(size, int) and 16 <= size < smallest:
             what = f"{name} cannot see photos so small {received(size)}"
             hint = f"its smallest image_size is {smallest}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
+from tlsearch.config.augment_check import own_policies
 from tlsearch.config.backbone_check import backbones
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.location import models_in
@@ -63,6 +64,8 @@ def _check_values(document: Document, path: KeyPath, value: Any) -> Iterator[Mis
 def _can_be(document: Document, name: str, value: Any) -> bool:
     if name == "backbone":
         return _is_backbone(value, _known(document, name))
+    if name == "augment" and value in own_policies(document):
+        return True
     try:
         TypeAdapter(_list_type(name)).validate_python([value], strict=True)
     except ValidationError:
@@ -79,8 +82,16 @@ def _is_backbone(value: Any, labels: list[str]) -> bool:
 def _known(document: Document, name: str) -> list[str]:
     if name == "backbone":
         return [label for _, choice in backbones(document) for label in _labels(choice)]
-    (item,) = get_args(_list_type(name))
-    return [word for word in get_args(item) if isinstance(word, str)]
+    words = list(_words(_list_type(name)))
+    return words + own_policies(document) if name == "augment" else words
+
+
+def _words(annotation: Any) -> Iterator[str]:
+    """Those that a type allows."""
+    if get_origin(annotation) is Literal:
+        yield from (word for word in get_args(annotation) if isinstance(word, str))
+    else:
+        yield from (word for inner in get_args(annotation) for word in _words(inner))
 
 
 def _labels(choice: Any) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from tlsearch.config.parameters import Strict
+from tlsearch.config.policy import Augment, label
 from tlsearch.config.schema import BackboneChoice, StrategyName
+from tlsearch.config.strict import Strict
 
 
 class Configuration(Strict):
@@ -18,12 +19,20 @@ class Configuration(Strict):
     unfreeze: int | None = None
     head_learning_rate: float = 1e-3
     learning_rate: float | None = None
-    augment: Literal["none", "light", "strong"] = "none"
+    augment: Augment = "none"
+    augment_strength: float = 1.0
+    """What multiplies the policy's ranges; without augmentation it has no effect."""
+    mixup: float = 0.0
+    """The alpha of mixup; 0 is off."""
+    cutmix: float = 0.0
+    """The alpha of CutMix; 0 is off."""
     pooling: Literal["avg", "max"] = "avg"
     hidden_units: int = 0
     dropout: float = 0.2
 
     def flat(self) -> dict[str, Any]:
-        """Name to plain value, as tables, Optuna and MLflow show it; without what is None."""
-        values = self.model_dump(exclude={"backbone"}, exclude_none=True)
-        return {"backbone": self.backbone.label, **values}
+        """Name to plain value, as tables, Optuna and MLflow show it; only what applies."""
+        values = self.model_dump(exclude_none=True)
+        if self.augment == "none":
+            del values["augment_strength"]
+        return {**values, "backbone": self.backbone.label, "augment": label(self.augment)}

@@ -5,7 +5,7 @@ Leaves out how they are read (`yaml`) and what they mean (`schema`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,16 @@ class Document:
             except (KeyError, IndexError, TypeError):
                 return None
         return node
+
+    def choices(self, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+        """Each choice of the parameter at `path`, in whichever form, and its own path."""
+        given = self.find(path)
+        if isinstance(given, dict) and "choices" in given:
+            path, given = (*path, "choices"), given["choices"]
+        if isinstance(given, list):
+            yield from (((*path, number), choice) for number, choice in enumerate(given))
+        elif given is not None:
+            yield path, given
 
     def replace(self, path: KeyPath, value: Any, spot: Spot) -> None:
         """Put `value` at `path`, from now on written at `spot`; what stood there is forgotten."""

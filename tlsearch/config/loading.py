@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 
+from tlsearch.config.augment_check import check_augmentation
 from tlsearch.config.backbone_check import check_backbones
 from tlsearch.config.condition_check import check_conditions
 from tlsearch.config.document import Document, Mistake, Spot
@@ -44,7 +45,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
         SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
     """
     document = _read(SWEEP, Path(path), overrides, values)
-    checks = (check_backbones, check_conditions, check_photos)
+    checks = (check_backbones, check_conditions, check_augmentation, check_photos)
     return _validate(document, Sweep, [one for check in checks for one in check(document)])
 
 

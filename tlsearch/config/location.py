@@ -13,8 +13,10 @@ from pydantic import BaseModel
 
 from tlsearch.config.document import KeyPath
 from tlsearch.config.parameters import Choices
+from tlsearch.config.policy import POLICY_TAG, WORD_TAG
 
 _TAGS = ("choices", "range")
+_OTHER_TAGS = (WORD_TAG, POLICY_TAG)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def _without_tags(loc: KeyPath, model: type[BaseModel]) -> tuple[KeyPath, list[t
     models = [model]
     steps: list[str | int] = []
     for step in loc:
+        if step in _OTHER_TAGS:
+            continue
         if step in _TAGS and len(models) > 1:
             models = [m for m in models if issubclass(m, Choices) == (step == "choices")]
             continue

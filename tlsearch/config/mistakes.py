@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from tlsearch.config.augment_check import AUGMENT_PLACE
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.location import Location, locate
 from tlsearch.config.parameters import BACKBONE_PLACES, RANGE_KEYS
@@ -26,10 +27,10 @@ _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "too_short": "a list with at least one entry",
-    "greater_than": "above {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "below {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
 }
 _PATTERNS = {
     "name": "1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first",
@@ -46,6 +47,7 @@ _EXAMPLES = {
     "backbone": "backbone: {name: ResNet10, weights: random}",
     "backbone.name": "name: ResNet10",
     "space.backbone.name": "name: MobileNetV2",
+    "space.augment.name": "name: mine",
     "method": "method: supervised (or simclr)",
     "probe.source": "source: path/to/photos",
 }
@@ -163,7 +165,8 @@ def _expected(problem: _Problem) -> str:
         return _EXPECTED[problem.kind].format(**problem.context)
     if problem.kind == "literal_error":
         words = _words(problem)
-        return f"one of {', '.join(words)}" if len(words) > 1 else words[0]
+        own = " or values of your own under a name" if problem.path[:2] == AUGMENT_PLACE else ""
+        return f"one of {', '.join(words)}{own}" if len(words) > 1 else words[0]
     if problem.kind == "model_type":
         keys = f"a mapping with keys such as {', '.join(problem.location.allowed[:3])}"
         return f"a name or {keys}" if problem.path[:2] in BACKBONE_PLACES else keys

@@ -6,33 +6,21 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from tlsearch.config.policy import Policy
+from tlsearch.config.strict import Strict
+
 T = TypeVar("T")
 I = TypeVar("I", bound=int)  # noqa: E741
 F = TypeVar("F", bound=float)
 Scalar = str | int | float | bool
 
-VALUE_KEYS = frozenset({"name", "alpha", "weights"})
-"""The keys of a backbone, the one kind of choice that is itself a mapping."""
+BACKBONE_KEYS = frozenset({"name", "alpha", "weights"})
+VALUE_KEYS = BACKBONE_KEYS | Policy.model_fields.keys()
+"""The keys of backbones and policies, the choices that are themselves mappings."""
 RECIPE_BACKBONE = ("backbone",)
 BACKBONE_PLACES = (("space", "backbone"), RECIPE_BACKBONE)
 """Where a sweep or a recipe names backbones."""
 RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
-
-
-class Strict(BaseModel):
-    """The base of every part of a sweep file or recipe.
-
-    Unknown keys are refused, values are frozen, and a value has the type that YAML 1.2 gives it:
-    `"10"` is no number, `true` is not 1.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class Conditional(Strict):
@@ -100,13 +88,28 @@ class IntRange(Range, Generic[I]):
 
 
 class FloatRange(Range, Generic[F]):
-    """Numbers from `low` to `high`."""
+    """Numbers from `low` to `high`; with a `step`, only whole steps from `low` on."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
     type: Literal["float"]
     low: F
     high: F
+    step: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _steps_lead_to_the_end(self) -> FloatRange[F]:
+        if self.step is None:
+            return self
+        if self.log:
+            raise ValueError(f"a logarithmic range has no step (step {self.step:g})")
+        steps = (self.high - self.low) / self.step
+        if abs(steps - round(steps)) > 1e-6:
+            raise ValueError(
+                f"no whole steps lead from low to high "
+                f"(low {self.low:g}, high {self.high:g}, step {self.step:g})"
+            )
+        return self
 
 
 def one_of(*values: Any, when: dict[str, Any] | None = None) -> Any:

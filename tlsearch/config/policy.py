@@ -5,14 +5,14 @@ Leaves out what the words stand for: the room of augmentation knows.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from tlsearch.config.strict import Strict
 
 PolicyName = Literal["none", "light", "strong", "randaugment"]
-WORDS: tuple[str, ...] = ("none", "light", "strong", "randaugment")
+WORDS: tuple[str, ...] = get_args(PolicyName)
 LIMITS = {
     "rotation": 180.0,
     "shift": 0.5,
@@ -66,19 +66,30 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _is_of_its_own(self) -> Policy:
         if self.name in WORDS:
-            raise ValueError(f"{self.name} has values already: give yours another name")
+            raise ValueError(f"{self.name} has values already: write the word, or another name")
         return self
 
     @property
     def label(self) -> str:
+        """How Optuna, MLflow and tables show it."""
         return self.name
 
 
+WORD_TAG, POLICY_TAG = "(word)", "(policy)"
+"""No file can have these as keys: they tell pydantic's locations of a policy from its keys."""
+
+
+def _kind(value: Any) -> str:
+    return POLICY_TAG if isinstance(value, (dict, Policy)) else WORD_TAG
+
+
+Augment = Annotated[
+    Annotated[PolicyName, Tag(WORD_TAG)] | Annotated[Policy, Tag(POLICY_TAG)],
+    Discriminator(_kind),
+]
+"""A word, or a policy of one's own."""
+
+
 def label(policy: str | Policy) -> str:
-    """How Optuna, MLflow and tables show a policy."""
-    return policy if isinstance(policy, str) else policy.name
-
-
-def kind(value: Any) -> str:
-    """Which of the two is meant, for pydantic: `(word)` or `(policy)`."""
-    return "(policy)" if isinstance(value, (dict, Policy)) else "(word)"
+    """How Optuna, MLflow and tables show a word or a policy."""
+    return policy if isinstance(policy, str) else policy.label

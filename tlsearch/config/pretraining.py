@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tlsearch.config.parameters import Strict
 from tlsearch.config.schema import Backbone, ImageSize, PhotoData, Tracking
+from tlsearch.config.strict import Strict
 
 DRAWN = "generated:patterns"
 Method = Literal["supervised", "simclr"]

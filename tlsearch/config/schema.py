@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from tlsearch.backbones.table import BACKBONES
 from tlsearch.config.parameters import (
@@ -16,9 +16,10 @@ from tlsearch.config.parameters import (
     FloatRange,
     IntRange,
     Scalar,
-    Strict,
     one_of,
 )
+from tlsearch.config.policy import Augment, label
+from tlsearch.config.strict import Strict
 
 FINE_TUNE = {"strategy": "fine_tune"}
 
@@ -64,8 +65,9 @@ class PhotoData(Strict):
 class Data(PhotoData):
     """The photos of a sweep."""
 
-    views: int = Field(default=4, ge=1)
-    """How many augmented renditions of each training photo a frozen prefix is computed for."""
+    views: Annotated[int, Field(ge=1)] | Literal["online"] = 4
+    """How many augmented renditions of each training photo are made, once, for a frozen prefix;
+    `online` makes new ones in every epoch, and nothing of them is stored."""
 
 
 class Objective(Strict):
@@ -174,6 +176,12 @@ LearningRates = Annotated[
 DropoutRates = Annotated[
     Annotated[Choices[DropoutRate], CHOICES] | Annotated[FloatRange[DropoutRate], RANGE], EITHER
 ]
+Strength = Annotated[float, Field(ge=0, le=5)]
+Alpha = Annotated[float, Field(ge=0, le=10)]
+Strengths = Annotated[
+    Annotated[Choices[Strength], CHOICES] | Annotated[FloatRange[Strength], RANGE], EITHER
+]
+Alphas = Annotated[Annotated[Choices[Alpha], CHOICES] | Annotated[FloatRange[Alpha], RANGE], EITHER]
 StrategyName = Literal["feature_extraction", "fine_tune", "from_scratch"]
 
 
@@ -194,13 +202,39 @@ class Space(Strict):
         default=one_of(1e-4, when=FINE_TUNE), validate_default=True
     )
     """For the unfrozen blocks."""
-    augment: Choices[Literal["none", "light", "strong"]] = Field(
-        default=one_of("none"), validate_default=True
-    )
+    augment: Choices[Augment] = Field(default=one_of("none"), validate_default=True)
+    """`light`, `strong` or `randaugment`, or values of your own under a name."""
+    augment_strength: Strengths = Field(default=one_of(1.0), validate_default=True)
+    """What multiplies all ranges of the policy, or the magnitude of RandAugment. Trials share
+    stored views where they have the same: a range without a `step` makes each compute its own."""
+    mixup: Alphas = Field(default=one_of(0.0), validate_default=True)
+    """The alpha of mixup (Zhang et al. 2018); 0 is off. It blends photos, and so does nothing in
+    trials that read what a frozen prefix made of them."""
+    cutmix: Alphas = Field(default=one_of(0.0), validate_default=True)
+    """The alpha of CutMix (Yun et al. 2019), likewise; with both, each batch draws one of them."""
     pooling: Choices[Literal["avg", "max"]] = Field(default=one_of("avg"), validate_default=True)
     hidden_units: Widths = Field(default=one_of(0), validate_default=True)
     """Width of a hidden layer in the head; 0 is none."""
     dropout: DropoutRates = Field(default=one_of(0.2), validate_default=True)
+
+    @field_validator("augment")
+    @classmethod
+    def _names_differ(cls, value: Choices[Augment]) -> Choices[Augment]:
+        names = [label(policy) for policy in value.choices]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two policies are called {name}")
+        return value
+
+    @field_validator("augment_strength")
+    @classmethod
+    def _is_of_an_augmentation(cls, value: Any, info: ValidationInfo) -> Any:
+        """Ask for a strength only where there is something to be strong."""
+        augment = info.data.get("augment")
+        if augment is None or "augment" in (value.when or {}):
+            return value
+        strong = [label(policy) for policy in augment.choices if policy != "none"]
+        return value.model_copy(update={"when": {**(value.when or {}), "augment": strong}})
 
 
 class EarlyStopping(Strict):

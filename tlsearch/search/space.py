@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.parameters import Choices, FloatRange, IntRange
+from tlsearch.config.policy import Policy
 from tlsearch.config.schema import BackboneChoice, Space
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def _suggest(name: str, parameter: Parameter, trial: AnyTrial) -> Any:
             name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
         )
     if isinstance(parameter, FloatRange):
-        return trial.suggest_float(name, parameter.low, parameter.high, log=parameter.log)
+        return trial.suggest_float(
+            name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
+        )
     choices = {_plain(choice): choice for choice in parameter.choices}
     if len(choices) == 1:
         return parameter.choices[0]
@@ -72,5 +75,5 @@ def _suggest(name: str, parameter: Parameter, trial: AnyTrial) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What Optuna can store: a backbone by its label, anything else as it is."""
-    return value.label if isinstance(value, BackboneChoice) else value
+    """What Optuna can store: a backbone or policy by its label, anything else as it is."""
+    return value.label if isinstance(value, BackboneChoice | Policy) else value
