@@ -107,3 +107,61 @@ def test_the_image_size_of_a_backbone_that_is_not_in_the_table_must_be_said():
     space = Space.model_validate({"backbone": "own.keras"})
     with pytest.raises(UsageError, match=r"image size of own\.keras is not known"):
         default_image_size(space.backbone.choices[0].name)
+
+
+MINE = {"name": "mine", "rotation": 20}
+
+
+def test_a_strength_is_asked_only_where_photos_are_augmented():
+    space = Space.model_validate(
+        {
+            "backbone": "MobileNet",
+            "augment": ["none", "light", MINE],
+            "augment_strength": {"type": "float", "low": 0.5, "high": 1.5, "step": 0.25},
+        }
+    )
+    trials, found = _samples(space)
+    for trial, one in zip(trials, found, strict=True):
+        assert ("augment_strength" in trial.params) == (one.augment != "none")
+        assert ("augment_strength" in one.flat()) == (one.augment != "none")
+    strengths = {one.augment_strength for one in found if one.augment != "none"}
+    assert strengths == {0.5, 0.75, 1.0, 1.25, 1.5}
+
+
+def test_a_strength_keeps_its_own_condition():
+    space = Space.model_validate(
+        {
+            "backbone": "MobileNet",
+            "strategy": ["feature_extraction", "fine_tune"],
+            "augment": ["none", "light"],
+            "augment_strength": {"choices": [1, 2], "when": {"strategy": "fine_tune"}},
+        }
+    )
+    trials, found = _samples(space)
+    for trial, one in zip(trials, found, strict=True):
+        asked = one.augment == "light" and one.strategy == "fine_tune"
+        assert ("augment_strength" in trial.params) == asked
+
+
+def test_policies_go_by_their_names():
+    space = Space.model_validate({"backbone": "MobileNet", "augment": ["randaugment", MINE]})
+    trials, found = _samples(space, 20)
+    assert {trial.params["augment"] for trial in trials} == {"randaugment", "mine"}
+    assert {one.flat()["augment"] for one in found} == {"randaugment", "mine"}
+    own = next(one.augment for one in found if one.flat()["augment"] == "mine")
+    assert (own.rotation, own.flip) == (20, 0.5)
+
+
+def test_mixing_is_off_unless_it_is_searched():
+    plain = sample(Space.model_validate({"backbone": "MobileNet"}), FixedTrial({}))
+    assert (plain.mixup, plain.cutmix) == (0, 0)
+    space = Space.model_validate(
+        {
+            "backbone": "MobileNet",
+            "mixup": [0, 0.2],
+            "cutmix": {"type": "float", "low": 0, "high": 1},
+        }
+    )
+    assert searched(space) == ["mixup", "cutmix"]
+    mixed = sample(space, FixedTrial({"mixup": 0.2, "cutmix": 0.7}))
+    assert (mixed.flat()["mixup"], mixed.flat()["cutmix"]) == (0.2, 0.7)

@@ -17,7 +17,8 @@ from tlsearch.config.difference import differences
 from tlsearch.config.schema import Sweep
 from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, UsageError
 from tlsearch.paths import Paths
-from tlsearch.search.leaderboard import champion, rival
+from tlsearch.search.definition import completed, definition
+from tlsearch.search.leaderboard import RESULT, champion, rival
 from tlsearch.search.space import sample
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
@@ -35,6 +36,8 @@ class SweepStudy:
     def __init__(self, study: optuna.Study, sweep: Sweep) -> None:
         self._study = study
         self._sweep = sweep
+        self._seconds = float(study.user_attrs.get(SECONDS, 0.0))
+        self._reported: dict[int, set[int]] = {}
 
     @classmethod
     def open(cls, sweep: Sweep, paths: Paths, *, new: bool = False) -> SweepStudy:
@@ -91,15 +94,16 @@ class SweepStudy:
         found = []
         for trial in running:
             self._study.sampler = _sampler(self._sweep, trial.number)
+            self._reported[trial.number] = set(trial.intermediate_values)
             found.append(Trial(self._study, trial._trial_id))
         return found
 
-    def is_spent(self) -> bool:
-        """Whether the sweep's budget is used up."""
+    def is_spent(self, active: int = 0) -> bool:
+        """Whether the sweep's budget is used up by what has ended and `active` other trials."""
         hours = self._sweep.budget.hours
         if hours is not None and self.seconds() >= hours * 3600:
             return True
-        return len(self.finished()) >= self._sweep.budget.trials
+        return len(self.finished()) + active >= self._sweep.budget.trials
 
     def ask(self) -> Trial:
         """The next trial.
@@ -177,29 +181,36 @@ class SweepStudy:
         """What a finished trial was trained with."""
         return sample(self._sweep.space, trial)
 
+    def may_prune(self, epoch: int) -> bool:
+        """Whether `report` can be True after this epoch."""
+        return self._sweep.search.pruner != "none" and epoch >= first_verdict(self._sweep)
+
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
         """Report an epoch's objective; True if the trial should be pruned.
 
         A trial that runs again after a crash has reported its first epochs already.
         """
-        if epoch not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
+        reported = self._reported.setdefault(trial.number, set())
+        if epoch not in reported:
             trial.report(value, epoch)
-        return trial.should_prune()
+            reported.add(epoch)
+        return self.may_prune(epoch) and trial.should_prune()
 
     def tell(
         self, trial: Trial, state: TrialState, value: float | None, facts: Mapping[str, Any]
     ) -> FrozenTrial:
-        """End a trial. `facts` become its user attributes."""
-        for name, fact in facts.items():
-            trial.set_user_attr(name, fact)
+        """End a trial. `facts` become one of its user attributes: each is a transaction."""
+        trial.set_user_attr(RESULT, dict(facts))
+        self._reported.pop(trial.number, None)
         return self._study.tell(trial, value if state is TrialState.COMPLETE else None, state)
 
     def seconds(self) -> float:
         """How long the search has run, over all its runs."""
-        return float(self._study.user_attrs.get(SECONDS, 0.0))
+        return self._seconds
 
     def add_seconds(self, seconds: float) -> None:
-        self._study.set_user_attr(SECONDS, self.seconds() + seconds)
+        self._seconds += seconds
+        self._study.set_user_attr(SECONDS, self._seconds)
 
     def hold_dataset(self, digest: str) -> None:
         """Refuse photos other than those that the study's trials were trained on."""
@@ -218,7 +229,7 @@ class SweepStudy:
         if stored is None:
             self._study.set_user_attr(DEFINITION, json.dumps(wanted))
             return
-        changes = differences(json.loads(stored), json.loads(json.dumps(wanted)))
+        changes = differences(completed(json.loads(stored)), json.loads(json.dumps(wanted)))
         if changes:
             raise StudyMismatchError(
                 f"the study {self._sweep.name!r} was made by a different sweep:\n  "
@@ -256,17 +267,6 @@ def open_storage(sweep: Sweep, paths: Paths) -> optuna.storages.BaseStorage:
         ) from error
 
 
-def definition(sweep: Sweep) -> dict[str, Any]:
-    """What makes two trials comparable: all that may not change while a study goes on.
-
-    Where the photos lie may change; which photos they are is held by the data set's digest.
-    """
-    parts = sweep.model_dump(mode="json", include={"space", "objective", "train", "data"})
-    for free in ("source", "sha256", "max_unreadable", "generated"):
-        parts["data"].pop(free)
-    return parts
-
-
 def _set_aside(name: str, storage: optuna.storages.BaseStorage) -> None:
     if name not in optuna.study.get_all_study_names(storage):
         return
@@ -300,13 +300,13 @@ def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
     if sweep.search.pruner == "none":
         return optuna.pruners.NopPruner()
     if sweep.search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_warmup_steps=_first_verdict(sweep))
+        return optuna.pruners.MedianPruner(n_warmup_steps=first_verdict(sweep))
     return optuna.pruners.HyperbandPruner(
-        min_resource=_first_verdict(sweep), max_resource=sweep.train.epochs
+        min_resource=first_verdict(sweep), max_resource=sweep.train.epochs
     )
 
 
-def _first_verdict(sweep: Sweep) -> int:
+def first_verdict(sweep: Sweep) -> int:
     """The epoch before which no trial is given up.
 
     Where blocks are unfrozen after `head_epochs`, they get as many epochs to show what they can.
