@@ -151,9 +151,9 @@ class Entry:
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Remove what killed writers left, and everything if nothing says what it is."""
         with explain_failure(self.folder):
-            about = self._about()
-            if about is None:
-                for file in list(shards.list_shards(self.folder)):
+            about, there = self._about(), list(shards.list_shards(self.folder))
+            if about is None or not there:
+                for file in there:
                     shards.drop(file)
                 told = {"key": asdict(self.key), "shape": list(shape)}
                 write_sealed(self.folder / "entry.json", told)

@@ -12,7 +12,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 EVICTED = ".evicted-"
@@ -39,8 +39,11 @@ class Lease:
 
 def lease(folder: Path) -> Lease:
     """Take a share in the entry, whose folder is made if need be."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        # Not `exist_ok`: that looks again, and fails if the folder has just been evicted.
+        with suppress(FileExistsError):
+            folder.mkdir()
         if taken := lease_existing(folder):
             return taken
 

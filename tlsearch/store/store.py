@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +82,12 @@ class ActivationStore:
         """
         with explain_failure(self.folder):
             self._clean()
-            excess = max(self._held() + bytes_ - self.limit, bytes_ - self._free_on_disk())
+            excess = self._excess(bytes_)
             idle = [folder for folder in self._oldest_first() if not locks.is_used(folder)]
             if excess > sum(map(_size, idle)):
                 return False
-            return _evict(idle, excess)
+            _evict(idle, excess)
+            return self._excess(bytes_) <= 0
 
     def prune(self, limit: int) -> list[EntrySummary]:
         """Evict what nobody uses, least recently used first, until at most `limit` bytes are left.
@@ -97,11 +98,11 @@ class ActivationStore:
         Raises:
             HomeError: the folder may not be written to.
         """
-        before = self.entries()
+        summaries = {one.key.digest: one for one in self.entries()}
         with explain_failure(self.folder):
             self._clean()
-            _evict(self._oldest_first(), self._held() - limit)
-        return [one for one in before if not (self.folder / one.key.digest).is_dir()]
+            evicted = _evict(self._oldest_first(), self._held() - limit)
+        return [summaries[folder.name] for folder in evicted if folder.name in summaries]
 
     def entries(self) -> list[EntrySummary]:
         """What is stored, the last used first. Changes nothing."""
@@ -134,6 +135,10 @@ class ActivationStore:
     def _held(self) -> int:
         return sum(map(_size, self._folders()))
 
+    def _excess(self, bytes_: int) -> int:
+        """How much there is too much of, if so many bytes are added."""
+        return max(self._held() + bytes_ - self.limit, bytes_ - self._free_on_disk())
+
     def _free_on_disk(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(self.folder).free
@@ -147,15 +152,17 @@ class ActivationStore:
                 locks.remove_unused(folder)
 
 
-def _evict(folders: list[Path], excess: int) -> bool:
-    """Remove folders that nobody uses, in this order, until so many bytes are free."""
+def _evict(folders: Iterable[Path], excess: int) -> list[Path]:
+    """Remove folders that nobody uses, in this order, until so many bytes are free; which."""
+    evicted = []
     for folder in folders:
         if excess <= 0:
             break
         size = _size(folder)
         if locks.remove_unused(folder):
+            evicted.append(folder)
             excess -= size
-    return excess <= 0
+    return evicted
 
 
 def _size(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from typing import Any
@@ -27,12 +28,11 @@ def show_store(paths: Paths, *, json: bool, limit: float | None, verify: bool) -
         UsageError: the limit is negative.
         HomeError: something is to be removed that may not be written to.
     """
-    if limit is not None and limit < 0:
-        raise UsageError("--limit", received=limit, expected="gigabytes, 0 or more")
-    kept_to = Store().limit_gb if limit is None else limit
-    store = ActivationStore(paths.activations, round(kept_to * GB))
+    if limit is not None and not 0 <= limit < math.inf:
+        raise UsageError("--limit is no size", received=limit, expected="gigabytes, 0 or more")
+    store = ActivationStore(paths.activations, round(Store().limit_gb * GB))
     found = store.verify() if verify else None
-    evicted = None if limit is None else store.prune(store.limit)
+    evicted = None if limit is None else store.prune(round(limit * GB))
     if json:
         print_json(_data(store, found, evicted))
     else:
@@ -48,13 +48,18 @@ def _data(
         "limit_bytes": store.limit,
         "bytes": sum(one.bytes_ for one in entries),
         "entries": [_row(one) for one in entries],
-        "verified": found and asdict(found),
-        "evicted": evicted and [_row(one) for one in evicted],
+        "verified": None if found is None else _checked(found),
+        "evicted": None if evicted is None else [_row(one) for one in evicted],
     }
 
 
 def _row(entry: EntrySummary) -> dict[str, Any]:
-    return {"digest": entry.key.digest, **asdict(entry)}
+    row = asdict(entry)
+    return {"digest": entry.key.digest, "bytes": row.pop("bytes_"), **row}
+
+
+def _checked(found: Verification) -> dict[str, int]:
+    return {"intact": found.intact, "damaged": found.damaged, "bytes": found.bytes_}
 
 
 def _print(
@@ -64,15 +69,22 @@ def _print(
     if entries:
         show(_table(entries))
     if found is not None:
-        lost = f"{found.damaged} were damaged and removed" if found.damaged else "none was damaged"
-        show(f"checked {counted(found.intact + found.damaged, 'shard')}: {lost}")
+        show(_finding(found))
     if evicted is not None:
         show(f"removed {_counted(evicted)}")
-    if not entries:
-        show(f"no activations are stored under {shorter(store.folder)}")
-    else:
+    if entries:
         limit = f"the limit is {size(store.limit)}, unless a sweep's store.limit_gb says otherwise"
         show(f"{_counted(entries)} under {shorter(store.folder)}; {limit}")
+    else:
+        show(f"no activations are stored under {shorter(store.folder)}")
+
+
+def _finding(found: Verification) -> str:
+    checked = f"checked {counted(found.intact + found.damaged, 'shard')}"
+    if not found.damaged:
+        return f"{checked}: none was damaged"
+    were = "was" if found.damaged == 1 else "were"
+    return f"{checked}: {found.damaged:,} {were} damaged and removed"
 
 
 def _counted(entries: list[EntrySummary]) -> str:
