@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         findings = compare(options, console)
     except TlsearchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False)
+        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return error.exit_code
     if options.output:
         options.output.write_text(json.dumps(findings, indent=1), encoding="utf-8")
@@ -133,7 +133,7 @@ def _setting(options: argparse.Namespace, photos: Path) -> Setting:
 
 
 def _say(console: Console) -> Any:
-    return lambda text: console.print(text, markup=False, highlight=False)
+    return lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

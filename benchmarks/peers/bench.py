@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +34,9 @@ class Bench:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def folder(self, side: str) -> Path:
-        """A new folder for one run."""
-        return self.scratch / f"{next(self._numbers):03d}-{side.replace(' ', '-')}"
+        """Where one run can have its files; its name is also fit for a sweep."""
+        words = re.findall(r"[A-Za-z0-9]+", side)
+        return self.scratch / "-".join([f"{next(self._numbers):03d}", *words])
 
 
 @dataclass(frozen=True)

@@ -19,30 +19,33 @@ _HELD = ("backbone", "strategy", "unfreeze", "head_learning_rate", "learning_rat
 class Measurement:
     """A run of one side over a part of the list of trials.
 
-    seconds: of the whole process. imported: seconds until it said its first word. values: the
-    best validation accuracy of each trial. trial_seconds: each from the end of the one before;
-    the first one from when its network was built, so that starting a worker counts as start.
+    seconds: of the whole process. first_word: seconds until it said anything; a script says so
+    when its imports are done. before: seconds until the first trial began, which in tlsearch is
+    when its network was built, so that starting a worker is no part of a trial. trial_seconds:
+    each trial from the end of the one before. values: the best validation accuracy of each.
     """
 
     side: str
     round: int
     part: Part
     seconds: float
-    imported: float
-    values: tuple[float, ...]
+    first_word: float
+    before: float
     trial_seconds: tuple[float, ...]
+    values: tuple[float, ...]
     memory: Memory | None = None
 
     @property
-    def fixed_seconds(self) -> float:
-        """What is not a trial: imports, decoding, the export of the best."""
-        return self.seconds - sum(self.trial_seconds)
+    def after(self) -> float:
+        """Seconds from the end of the last trial: in tlsearch the export of the best."""
+        return self.seconds - self.before - sum(self.trial_seconds)
 
     @property
     def whole_seconds(self) -> float:
         """For the whole list: each trial that was run stands for others of its kind."""
         scaled = zip(self.part.weights, self.trial_seconds, strict=True)
-        return self.fixed_seconds + sum(weight * seconds for weight, seconds in scaled)
+        trials = sum(weight * seconds for weight, seconds in scaled)
+        return self.before + trials + self.after
 
     @property
     def is_estimate(self) -> bool:
@@ -60,7 +63,7 @@ class Measurement:
     def as_dict(self) -> dict[str, Any]:
         return {
             **asdict(self),
-            "fixed_seconds": self.fixed_seconds,
+            "after": self.after,
             "whole_seconds": self.whole_seconds,
             "is_estimate": self.is_estimate,
         }
@@ -81,9 +84,10 @@ def measure(run: Run, side: str, round_: int, trials: Sequence[Trial], part: Par
         round=round_,
         part=part,
         seconds=run.seconds,
-        imported=run.events[0][0],
-        values=tuple(said["value"] for _, said in ended),
+        first_word=run.events[0][0],
+        before=began,
         trial_seconds=tuple(later - earlier for earlier, later in pairwise(times)),
+        values=tuple(said["value"] for _, said in ended),
         memory=run.memory,
     )
 

@@ -24,10 +24,11 @@ def time_rows(measurements: Sequence[Measurement], sides: Sequence[str]) -> list
 
 def _time_row(measurements: Sequence[Measurement], side: str) -> Row:
     seconds = median_of(measurements, side, lambda one: one.whole_seconds)
-    imported = median_of(measurements, side, lambda one: one.imported)
-    fixed = median_of(measurements, side, lambda one: one.fixed_seconds)
-    note = f"{extent(of_side(measurements, side)[0])}; {fixed:.1f} s of it outside of trials"
-    return figure(f"{side}: wall clock", seconds, "s", f"{note}, {imported:.1f} s imports")
+    before = median_of(measurements, side, lambda one: one.before)
+    after = median_of(measurements, side, lambda one: one.after)
+    around = f"{before:.1f} s before the first, {after:.1f} s after the last"
+    note = f"{extent(of_side(measurements, side)[0])}; {around}"
+    return figure(f"{side}: wall clock", seconds, "s", note)
 
 
 def extent(one: Measurement) -> str:
@@ -41,9 +42,11 @@ def ratio_row(
 ) -> Row:
     """How many times as long `slow` takes."""
     found = ratio(measurements, slow, fast, seconds)
-    limits = f"{found['smallest']:.1f} to {found['largest']:.1f} over the rounds"
-    counted = extent(of_side(measurements, slow)[0])
-    note = f"{limits}; {counted}" if "estimated" in counted else limits
+    limits = f"{found['smallest']:.2f} to {found['largest']:.2f}"
+    notes = [extent(of_side(measurements, slow)[0])]
+    if found["smallest"] < found["largest"]:
+        notes.append(f"{limits} over the rounds")
+    note = "; ".join(notes)
     return {**figure(f"{what}: {slow} / {fast}", found["median"], "x", note), **found}
 
 

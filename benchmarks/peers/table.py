@@ -10,16 +10,15 @@ from rich.table import Table
 
 def show(findings: dict[str, Any], console: Console) -> None:
     """One table for each scenario."""
-    machine = findings["machine"]
-    console.print(f"{machine['cores']} cores, {machine['processor']}; {_setting(findings)}")
+    machine, setting = findings["machine"], findings["setting"]
+    console.print(
+        f"{machine['cores']} cores, {machine['processor']}; importing Keras and TensorFlow takes "
+        f"{machine['import_seconds']:.1f} s. {findings['photos']} photos, "
+        f"{setting['image_size']} px, {setting['epochs']} epochs; medians of "
+        f"{findings['rounds']} rounds."
+    )
     for name, scenario in findings["scenarios"].items():
         console.print(_table(name, scenario["figures"]))
-
-
-def _setting(findings: dict[str, Any]) -> str:
-    setting = findings["setting"]
-    size = f"{setting['image_size']} px, {setting['epochs']} epochs"
-    return f"{findings['photos']} photos, {size}, {findings['rounds']} rounds"
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
