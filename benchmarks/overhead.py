@@ -86,6 +86,7 @@ def make_sweep(trials: int, epochs: int) -> Sweep:
             "budget": {"trials": trials},
             "space": space,
             "train": {"epochs": epochs},
+            "search": {"pruner": "none"},
             "execution": {"workers": 1},
         }
     )

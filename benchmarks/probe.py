@@ -22,7 +22,7 @@ from tlsearch.backbones.table import default_image_size
 from tlsearch.config.schema import BackboneChoice, PhotoData, Split
 from tlsearch.data.dataset import Dataset, pixel_store, prepare
 from tlsearch.paths import Paths
-from tlsearch.training.job import photos
+from tlsearch.training.photos import photos
 from tlsearch.training.probe import fit_probe
 
 BATCH = 128
