@@ -70,6 +70,10 @@ class Paths:
     def activations(self) -> Path:
         return self.store / "activations"
 
+    @property
+    def probes(self) -> Path:
+        return self.store / "probes"
+
     def sweep(self, name: str) -> SweepPaths:
         return SweepPaths(self.home / "sweeps" / name)
 

@@ -7,7 +7,7 @@ suffix trains the whole, and what is exported is the whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.backbones.graph import boundaries, replay
@@ -69,11 +69,11 @@ def cut(model: keras.Model, boundary: str | None) -> tuple[keras.Model | None, k
     return prefix, keras.Model(tensor, model.output, name=f"{model.name}_suffix")
 
 
-def boundary(backbone: Backbone, unfreeze: int) -> str | None:
-    """Where to cut so that the top `unfreeze` blocks are the suffix.
+def boundary(blocks: Sequence[str], unfreeze: int) -> str | None:
+    """Where to cut a backbone of these blocks so that the top `unfreeze` of them are the suffix.
 
     0 cuts at the feature map (the backbone is all frozen); None, where every block learns, means
     that there is nothing to freeze.
     """
-    frozen = len(backbone.blocks) - unfreeze
-    return backbone.blocks[frozen - 1] if frozen > 0 else None
+    frozen = len(blocks) - unfreeze
+    return blocks[frozen - 1] if frozen > 0 else None

@@ -9,10 +9,12 @@ the same files in the same folder are read, and fetched, here.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -83,6 +85,32 @@ def weights_file(spec: BackboneChoice, image_size: int | None = None) -> Path | 
     if spec.weights == "builtin":
         return builtin(row)
     return published(row, spec.alpha, image_size or row.image_size).path
+
+
+def weights_digest(spec: BackboneChoice, image_size: int | None = None) -> str:
+    """The SHA-256 of the file of weights, in hex; of a preset, which has no one file, its name.
+
+    Raises:
+        UsageError: there are no such weights.
+        WeightsError: the file is not there, so that nobody can say what is in it.
+    """
+    file = weights_file(spec, image_size)
+    if file is None:
+        return f"preset {spec.preset}"
+    try:
+        return _digest(file, file.stat().st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(
+            "the weights of a backbone cannot be read",
+            received=f"{file} ({error.strerror})",
+            hint=f"put the file there, or let `tlsearch run` fetch it; {_NO_DOWNLOAD}",
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _digest(file: Path, changed: int) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def builtin(row: Row) -> Path:

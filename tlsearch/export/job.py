@@ -12,7 +12,7 @@ from tlsearch.execution.executor import Channel
 from tlsearch.export.bundle import Contents, write_bundle
 from tlsearch.export.parity import Parity, hold
 from tlsearch.export.trial_job import TrialJob, ask_keras
-from tlsearch.training.activations import Photos
+from tlsearch.training.photos import Photos
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -14,8 +14,8 @@ from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.report.evaluation import Evaluation
-from tlsearch.training.activations import Photos
-from tlsearch.training.job import photos
+from tlsearch.training.job import pretrained_digest
+from tlsearch.training.photos import Photos, photos
 from tlsearch.training.trained import TrainedTrial
 
 if TYPE_CHECKING:
@@ -41,18 +41,25 @@ class TrialJob(ABC):
 
     @final
     def load_model(self) -> keras.Model:
-        """The trained network in float32, whatever precision it was trained in."""
+        """The trained network in float32, whatever precision it was trained in.
+
+        What the trial learned is laid over the pretrained weights that it stood on.
+
+        Raises:
+            WeightsError: these are not at hand any more, or are others.
+        """
         import keras
 
         from tlsearch.training.network import as_probabilities, build_network
+        from tlsearch.training.weights import restore
 
         keras.backend.clear_session()
         keras.config.set_dtype_policy("float32")
         classes = len(self.dataset.classes)
-        network = build_network(self.configuration, classes, self.sweep.train, weights=False)
-        folder = self.paths.sweep(self.sweep.name).trial(self.trial)
-        network.model.load_weights(TrainedTrial(folder).weights)
-        return as_probabilities(network.model)
+        model = build_network(self.configuration, classes, self.sweep.train)
+        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial))
+        restore(model, trained.weights(pretrained_digest(self.configuration)))
+        return as_probabilities(model)
 
     @final
     def photos(self, split: str) -> Photos:

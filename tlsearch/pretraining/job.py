@@ -11,7 +11,8 @@ from tlsearch.execution.events import Started
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.pretraining.files import PretrainingFiles, PretrainingResult
-from tlsearch.training.job import photos, precision
+from tlsearch.training.job import precision
+from tlsearch.training.photos import photos
 
 if TYPE_CHECKING:
     from tlsearch.pretraining.network import Pupil

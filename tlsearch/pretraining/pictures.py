@@ -12,7 +12,7 @@ import numpy as np
 
 from tlsearch.config.pretraining import Patterns
 from tlsearch.data.patterns.task import PatternTask
-from tlsearch.training.activations import Photos
+from tlsearch.training.photos import Photos
 
 _PORTION = 64
 """Pictures that a process draws at once."""

@@ -18,7 +18,7 @@ from tlsearch.execution.events import Decision, EpochEnded
 from tlsearch.execution.executor import Channel
 from tlsearch.pretraining.files import PretrainingFiles
 from tlsearch.pretraining.network import feature_model
-from tlsearch.training.job import photos
+from tlsearch.training.photos import photos
 from tlsearch.training.probe import fit_probe
 
 _BATCH = 128

@@ -1,164 +1,235 @@
-"""What a frozen prefix makes of the photos, computed once and kept while the worker lives.
+"""What a trial's frozen backbone makes of its photos: read from the store, computed once.
 
-Every epoch of a trial, and later trials with the same prefix, read the same numbers. They are
-kept in this process' memory, least recently used first out, up to a limit; an entry that would
-not fit is not made, and the trial runs the prefix in every step instead.
+A cut that is not stored is computed from the photos, or, where a shallower cut of the same view is
+stored, from that.
 """
 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlsearch.execution.devices import gpus
+from tlsearch.augmentation.draws import view_seeds
+from tlsearch.augmentation.renderer import Renderer
+from tlsearch.store.entry import Entry
+from tlsearch.store.rows import Rows
+from tlsearch.store.store import ActivationStore
+from tlsearch.training.economy import Prospect, judge
+from tlsearch.training.frozen import FrozenBackbone, Run
+from tlsearch.training.head import POOLED
+from tlsearch.training.photos import Photos
 
 if TYPE_CHECKING:
-    import keras
+    from types import TracebackType
 
-WORTH_CONVERTING = 2_000
-"""Photos from which on the conversion to onnxruntime pays."""
-
-HALF = np.dtype("float16")
-"""How activations are kept: half the room, and an error of a two-thousandth at most."""
-LOWEST, HIGHEST = np.finfo(HALF).min, np.finfo(HALF).max
-
-LIMIT = 3 * 1024**3
-"""Bytes of activations that a worker keeps."""
-
-Augment = Callable[[np.ndarray], np.ndarray]
+BATCH = 64
+ORIGINAL = "original"
 
 
 @dataclass(frozen=True)
-class Photos:
-    """Photos of one split in the pixel store.
+class View:
+    """One way of seeing photos: as they are, or one rendition of each by a renderer.
 
-    pixels: uint8 [rows, s, s, 3]; rows: int64 [n], where each photo stands.
+    total: how many views there are beside this one and with it.
     """
 
-    pixels: np.ndarray
-    rows: np.ndarray
+    number: int = 0
+    renderer: Renderer | None = None
+    total: int = 1
 
-    def batches(self, size: int) -> Iterator[np.ndarray]:
-        for start in range(0, len(self.rows), size):
-            yield self.pixels[self.rows[start : start + size]]
+    @property
+    def name(self) -> str:
+        return f"{self.renderer.name}#{self.number}" if self.renderer else ORIGINAL
+
+    def see(self, photos: Photos, positions: np.ndarray) -> np.ndarray:
+        """The photos at these places of their split, rendered: uint8 [n, s, s, 3]."""
+        pixels = photos.take(positions)
+        if self.renderer is None:
+            return pixels
+        contents = [photos.contents[position] for position in positions]
+        return self.renderer.render(pixels, view_seeds(contents, self.number))
 
 
-class ActivationCache:
-    """Arrays float16 [views, n, ...] by key, at most `limit` bytes of them."""
+def views(renderer: Renderer | None, number: int) -> list[View]:
+    """The views of each photo: itself, and renditions of it that make them `number` in all.
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        self._limit = limit
-        self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+    The photo itself is among them because the probe, the screening and trials without
+    augmentation want it anyway.
+    """
+    if renderer is None:
+        return [View()]
+    return [View(total=number), *(View(one, renderer, number) for one in range(1, number))]
 
-    def fits(self, bytes_: int) -> bool:
-        """Whether an entry of this size could be kept at all."""
-        return bytes_ <= self._limit
 
-    def get(self, key: Hashable, make: Callable[[], np.ndarray], bytes_: int = 0) -> np.ndarray:
-        """The array of this key, made if it is not there.
+@dataclass(frozen=True)
+class Saving:
+    """When activations are stored.
 
-        Args:
-            bytes_: what it will take, so that others go before it is made and not after.
+    use: as `store.use` says; epochs: of a trial; trials: how many are expected to read the same;
+    deepest: how many blocks the sweep unfreezes at most, 0 for none.
+    """
+
+    use: str = "auto"
+    epochs: int = 10
+    trials: float = 1
+    deepest: int = 0
+
+
+class Activations:
+    """The outputs of one frozen backbone. Nothing that was read is evicted before it is closed.
+
+    Args:
+        photos: by split.
+        saving: when they are stored.
+    """
+
+    def __init__(
+        self,
+        store: ActivationStore,
+        frozen: FrozenBackbone,
+        photos: Mapping[str, Photos],
+        saving: Saving,
+    ) -> None:
+        self._store = store
+        self.frozen = frozen
+        self._photos = photos
+        self._saving = saving
+        self._open = ExitStack()
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._runs: dict[tuple[str | None, str], Run] = {}
+        self._worth: dict[str, bool] = {}
+
+    def __enter__(self) -> Activations:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def keeps(self, cut: str, seen: Sequence[View]) -> bool:
+        """Whether the outputs at a cut are to be read from the store, for these views of the train
+        split: they are there, or it pays to put them there."""
+        if self._saving.use == "never":
+            return False
+        if all(self._has("train", cut, view) for view in seen):
+            return True
+        prospect = self.prospect(cut, len(seen))
+        verdict = judge(prospect, self._saving.use, self._store.limit)
+        return verdict.stores and self._store.make_room(prospect.bytes_)
+
+    def prospect(self, cut: str, number: int) -> Prospect:
+        """What storing a cut would cost and save, with so many views; it is timed on a batch."""
+        shape = self.frozen.row_shape(cut)
+        itemsize = np.dtype(self.frozen.key(cut, ORIGINAL).dtype).itemsize
+        return Prospect(
+            photos=len(self._photos["train"]) + len(self._photos["validation"]) // number,
+            views=number,
+            epochs=self._saving.epochs,
+            trials=self._saving.trials,
+            bytes_a_photo=math.prod(shape) * itemsize,
+            seconds_a_photo=self._seconds(cut),
+        )
+
+    def rows(self, split: str, cut: str, seen: Sequence[View]) -> list[Rows]:
+        """The outputs at a cut for all photos of a split, for each of the views.
+
+        Raises:
+            HomeError: the disk is full, or may not be written to.
+            WeightsError: the backbone has to be built and its weights are not at hand.
         """
-        if key not in self._arrays:
-            self._make_room(bytes_)
-            array = make()
-            self._make_room(array.nbytes)
-            self._arrays[key] = array
-        self._arrays.move_to_end(key)
-        return self._arrays[key]
+        for view in seen:
+            base = self._base(cut, len(seen))
+            if base is not None:
+                self._ensure(split, base, view)
+            self._ensure(split, cut, view)
+        return [self.entry(cut, view).rows(self._photos[split].contents) for view in seen]
 
-    def _make_room(self, bytes_: int) -> None:
-        while self._arrays and self._held() + bytes_ > self._limit:
-            self._arrays.popitem(last=False)
+    def look(self, split: str, cut: str) -> np.ndarray:
+        """The outputs at a cut for all photos of a split as they are, [n, ...]: stored or not."""
+        if self._saving.use != "never":
+            return self.rows(split, cut, [View()])[0].read()
+        photos = self._photos[split]
+        run = self._runner(None, cut, len(photos))
+        return np.concatenate([run(batch) for batch in photos.batches(BATCH)])
 
-    def _held(self) -> int:
-        return sum(array.nbytes for array in self._arrays.values())
+    def entry(self, cut: str, view: View) -> Entry:
+        """The store's entry of a cut and a view, held until this is closed."""
+        key = (cut, view.name)
+        if key not in self._entries:
+            opened = self._store.open(self.frozen.key(cut, view.name))
+            self._entries[key] = self._open.enter_context(opened)
+        return self._entries[key]
 
+    def width(self) -> int:
+        """How many pooled features there are of a photo."""
+        shape = self.entry(POOLED, View()).shape or self.frozen.row_shape(POOLED)
+        return shape[0]
 
-def size_of(prefix: keras.Model, photos: int, views: int) -> int:
-    """Bytes that the prefix' activations take for this many photos and views."""
-    return math.prod(prefix.output.shape[1:]) * HALF.itemsize * photos * views
+    def parameters(self) -> int:
+        """Of the backbone, without a classifier; without building it where that is stored."""
+        facts = self.entry(POOLED, View()).facts
+        return int(facts.get("parameters") or self.frozen.parameters)
 
+    def _base(self, cut: str, number: int) -> str | None:
+        """The shallower cut to store first: the one below all that the sweep may unfreeze, if
+        storing it pays."""
+        base = self.frozen.boundary(self._saving.deepest) if self._saving.deepest else None
+        if base is None or not self.frozen.precedes(base, cut):
+            return None
+        if base not in self._worth:
+            self._worth[base] = self.keeps(base, [View()] * number)
+        return base if self._worth[base] else None
 
-def fastest(model: keras.Model, photos: int) -> Callable[[np.ndarray], np.ndarray]:
-    """How to run a frozen model over so many photos: a function from a batch to its outputs.
+    def _has(self, split: str, cut: str, view: View) -> bool:
+        if not self._store.holds(self.frozen.key(cut, view.name)):
+            return False
+        return not self.entry(cut, view).missing(self._photos[split].contents)
 
-    On a CPU onnxruntime takes about half of TensorFlow's time, and a few seconds to convert to.
-    """
-    import keras
+    def _ensure(self, split: str, cut: str, view: View) -> None:
+        photos, entry = self._photos[split], self.entry(cut, view)
+        missing = len(entry.missing(photos.contents))
+        if not missing:
+            return
+        places = {content: place for place, content in enumerate(photos.contents)}
+        start = self._shallower(split, cut, view)
+        run = self._runner(start, cut, missing * view.total)
+        below = None if start is None else self.entry(start, view).rows(photos.contents)
 
-    floats = keras.config.dtype_policy().name == "float32"
-    if gpus() or keras.backend.backend() != "tensorflow" or not floats or photos < WORTH_CONVERTING:
-        return model.predict_on_batch
-    return _in_onnxruntime(model)
+        def compute(contents: Sequence[str]) -> np.ndarray:
+            positions = np.array([places[content] for content in contents])
+            parts = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
+            inputs = (below.take(part) if below else view.see(photos, part) for part in parts)
+            return np.concatenate([run(batch) for batch in inputs])
 
+        entry.fill(photos.contents, self.frozen.row_shape(cut), compute)
+        entry.note({"parameters": self.frozen.parameters})
 
-def _in_onnxruntime(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    import onnxruntime
+    def _shallower(self, split: str, cut: str, view: View) -> str | None:
+        """The deepest cut below this one that is stored for all of the photos."""
+        below = reversed(self.frozen.cuts_below(cut))
+        return next((one for one in below if self._has(split, one, view)), None)
 
-    from tlsearch.backbones.convert import to_onnx
+    def _runner(self, start: str | None, cut: str, photos: int) -> Run:
+        if (start, cut) not in self._runs:
+            self._runs[start, cut] = self.frozen.runner(start, cut, photos)
+        return self._runs[start, cut]
 
-    converted = to_onnx(model, input_name="inputs", output_name="activations")
-    session = onnxruntime.InferenceSession(
-        converted.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return lambda batch: session.run(None, {"inputs": batch})[0]
-
-
-def compute(
-    prefix: keras.Model, photos: Photos, augments: list[Augment | None], batch_size: int = 64
-) -> np.ndarray:
-    """Run the prefix over all photos, once for each view.
-
-    Args:
-        augments: one for each view; None is the photo as it is.
-
-    Returns:
-        float16 [views, n, *prefix output shape].
-    """
-    run = fastest(prefix, len(augments) * len(photos.rows))
-    activations = _room(prefix, len(augments), len(photos.rows))
-    for view, augment in zip(activations, augments, strict=True):
-        batches = photos.batches(batch_size)
-        _fill(view, map(augment, batches) if augment else batches, run)
-    return activations
-
-
-def carry_on(step: keras.Model, activations: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """Activations at a deeper cut from those at a shallower one.
-
-    Args:
-        step: the network between the two cuts.
-        activations: float16 [views, n, *step input shape].
-
-    Returns:
-        float16 [views, n, *step output shape].
-    """
-    views, n = activations.shape[:2]
-    run = fastest(step, views * n)
-    deeper = _room(step, views, n)
-    for view, source in zip(deeper, activations, strict=True):
-        batches = (source[start : start + batch_size] for start in range(0, n, batch_size))
-        _fill(view, batches, lambda x: run(x.astype("float32")))
-    return deeper
-
-
-def _room(model: keras.Model, views: int, photos: int) -> np.ndarray:
-    return np.empty((views, photos, *model.output.shape[1:]), HALF)
-
-
-def _fill(
-    view: np.ndarray, batches: Iterable[np.ndarray], run: Callable[[np.ndarray], np.ndarray]
-) -> None:
-    start = 0
-    for batch in batches:
-        outputs = run(batch)
-        # What is too large for half precision becomes its largest number, not infinity.
-        view[start : start + len(batch)] = np.clip(outputs, LOWEST, HIGHEST)
-        start += len(batch)
+    def _seconds(self, cut: str) -> float:
+        """How long one photo takes from its pixels to the cut."""
+        photos = self._photos["train"]
+        run = self._runner(None, cut, len(photos))
+        batch = next(photos.batches(BATCH))
+        run(batch)  # the first one is slower
+        started = time.perf_counter()
+        run(batch)
+        return (time.perf_counter() - started) / len(batch)

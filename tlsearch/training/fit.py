@@ -7,30 +7,37 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 
-from tlsearch.config.schema import Objective, Train
+from tlsearch.config.schema import EarlyStopping, Objective
 from tlsearch.errors import NonFiniteLossError
 from tlsearch.execution.events import Decision
-from tlsearch.training.inputs import Inputs
-from tlsearch.training.network import Network, batch_norms
+from tlsearch.training.draws import Draws
+from tlsearch.training.learner import Learned, Learner
 from tlsearch.training.phases import Phase
+from tlsearch.training.weights import Weights
 
 Report = Callable[[int, Mapping[str, float], float], Decision]
 """Told the epoch (from 1), its metrics and its seconds; says how to go on."""
+MakeLearner = Callable[[Phase, Weights], Learner]
+"""What trains a phase, starting from what was learned before."""
 
 
 @dataclass
 class Progress:
-    """What a fit has reached so far, over all its phases."""
+    """What a fit has reached so far, over all its phases.
+
+    best_weights: all that was learned up to the best epoch; best_answers: its probabilities
+    float32 [n, outputs] for the validation split.
+    """
 
     objective: Objective
     epochs: list[dict[str, float]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float = math.nan
-    best_weights: list[np.ndarray] = field(default_factory=list)
+    best_weights: Weights = field(default_factory=dict)
+    best_answers: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), "float32"))
     decision: Decision = Decision.CONTINUE
 
     def improves(self, value: float) -> bool:
@@ -40,159 +47,75 @@ class Progress:
         return sign * value > sign * self.best_value
 
 
-class EpochEnd(keras.callbacks.Callback):
-    """Reports each epoch, keeps the best weights, and ends the phase when it should end."""
+class Fit:
+    """Trains one trial.
+
+    Args:
+        draws: what each epoch shows.
+        labels: int64 [n] of the validation split.
+        stopping: how long a phase goes on without a better objective; None is to its end.
+    """
 
     def __init__(
-        self, network: Network, progress: Progress, report: Report, patience: int | None
+        self,
+        progress: Progress,
+        draws: Draws,
+        labels: np.ndarray,
+        stopping: EarlyStopping | None,
+        report: Report,
     ) -> None:
-        super().__init__()
-        self._network = network
         self._progress = progress
+        self._draws = draws
+        self._labels = labels
+        self._stopping = stopping
         self._report = report
-        self._patience = patience
-        self._stale = 0
-        self._started = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        self._started = time.perf_counter()
+    def run(self, phases: list[Phase], make_learner: MakeLearner, start: Weights) -> None:
+        """Train through the phases; `progress` has what came of it.
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        seconds = time.perf_counter() - self._started
-        metrics = {name: float(value) for name, value in (logs or {}).items()}
-        self._progress.seconds.append(seconds)
-        self._keep(metrics)
-        decision = self._report(len(self._progress.epochs), metrics, seconds)
-        self._progress.decision = decision
-        exhausted = self._patience is not None and self._stale >= self._patience
-        if decision is not Decision.CONTINUE or exhausted:
-            self.model.stop_training = True
+        Raises:
+            NonFiniteLossError: the loss is not finite.
+        """
+        known = start
+        for phase in phases:
+            learner = make_learner(phase, known)
+            self._train(learner, phase.epochs, known)
+            if self._progress.decision is not Decision.CONTINUE:
+                break
+            known = {**known, **learner.weights()}
 
-    def _keep(self, metrics: dict[str, float]) -> None:
+    def _train(self, learner: Learner, epochs: int, known: Weights) -> None:
+        stale = 0
+        for _ in range(epochs):
+            stale = 0 if self._epoch(learner, known) else stale + 1
+            if self._progress.decision is not Decision.CONTINUE:
+                break
+            if self._stopping is not None and stale >= self._stopping.patience:
+                break
+
+    def _epoch(self, learner: Learner, known: Weights) -> bool:
+        """Train for an epoch and report it; whether it was the best so far."""
+        progress, started = self._progress, time.perf_counter()
+        number = len(progress.epochs) + 1
+        found = learner.learn(self._draws.epoch(number), self._labels)
+        seconds = time.perf_counter() - started
+        progress.seconds.append(seconds)
+        progress.epochs.append({"epoch": number, **found.metrics})
+        is_best = self._keep(number, found, learner, known)
+        progress.decision = self._report(number, found.metrics, seconds)
+        return is_best
+
+    def _keep(self, number: int, found: Learned, learner: Learner, known: Weights) -> bool:
         progress = self._progress
-        progress.epochs.append({"epoch": len(progress.epochs) + 1, **metrics})
-        value = metrics[progress.objective.metric]
-        if not math.isfinite(metrics["loss"]) or not math.isfinite(value):
+        value, loss = found.metrics[progress.objective.metric], found.metrics["loss"]
+        if not (math.isfinite(loss) and math.isfinite(value)):
             raise NonFiniteLossError(
-                f"the loss is {metrics['loss']} in epoch {len(progress.epochs)}",
+                f"the loss is {loss} in epoch {number}",
                 hint="lower the upper end of the learning rates in the sweep's space",
             )
-        self._stale += 1
-        if progress.improves(value):
-            self._stale = 0
-            progress.best_epoch = len(progress.epochs)
-            progress.best_value = value
-            progress.best_weights = self._network.model.get_weights()
-
-
-def fit(
-    network: Network,
-    phases: list[Phase],
-    inputs: Inputs,
-    train: Train,
-    progress: Progress,
-    report: Report,
-) -> np.ndarray:
-    """Train through the phases; afterwards the network has the weights of its best epoch.
-
-    Returns:
-        float32 [n, outputs], the best epoch's predictions for the validation split.
-
-    Raises:
-        NonFiniteLossError: the loss is not finite.
-    """
-    share_prefixes(network, phases, inputs)
-    for phase in phases:
-        prefix, suffix = prepare(network, phase, inputs)
-        batches = inputs.batches("train", prefix)
-        compile_(suffix, train, learning_rate(phase, train, batches.num_batches))
-        patience = train.early_stopping.patience if train.early_stopping else None
-        suffix.fit(
-            batches,
-            validation_data=inputs.batches("validation", prefix),
-            epochs=phase.epochs,
-            callbacks=[EpochEnd(network, progress, report, patience)],
-            verbose=0,
-        )
-        if progress.decision is not Decision.CONTINUE:
-            break
-    network.model.set_weights(progress.best_weights)
-    return suffix.predict(inputs.batches("validation", prefix), verbose=0)
-
-
-def share_prefixes(network: Network, phases: list[Phase], inputs: Inputs) -> None:
-    """Let a phase with a deeper cut start from the activations that a later phase needs.
-
-    The head's phase cuts above the blocks that are unfrozen afterwards. Running only those
-    blocks on what is stored below them saves running the whole backbone once more.
-    """
-    from tlsearch.backbones.cut import cut
-
-    *earlier, last = phases
-    below, rest = cut(network.model, last.cut)
-    if below is None or not inputs.storable(below):
-        return
-    for phase in earlier:
-        step, _ = cut(rest, phase.cut)
-        if phase.cut and step is not None:
-            inputs.derive(phase.cut, below, step)
-
-
-def prepare(
-    network: Network, phase: Phase, inputs: Inputs
-) -> tuple[keras.Model | None, keras.Model]:
-    """The frozen prefix whose activations are kept, or None, and what is trained on top of it."""
-    from tlsearch.backbones.cut import cut
-
-    set_trainable(network, phase)
-    prefix, suffix = cut(network.model, phase.cut)
-    if prefix is None or not inputs.storable(prefix):
-        return None, network.model
-    return prefix, suffix
-
-
-def set_trainable(network: Network, phase: Phase) -> None:
-    """Let what is above the phase's cut learn, and nothing else."""
-    from tlsearch.backbones.cut import cut
-
-    learning = {layer.name for layer in cut(network.model, phase.cut)[1].layers}
-    for layer in network.model.layers:
-        layer.trainable = layer.name in learning
-    if not phase.train_batch_norm:
-        for layer in batch_norms(network.model):
-            layer.trainable = False
-
-
-def trainable_parameters(model: keras.Model) -> int:
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
-
-
-def learning_rate(
-    phase: Phase, train: Train, steps: int
-) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """The phase's learning rate, for epochs of so many steps: as it is, or along a cosine to 0."""
-    if train.schedule == "constant":
-        return phase.learning_rate
-    return keras.optimizers.schedules.CosineDecay(phase.learning_rate, phase.epochs * steps)
-
-
-def compile_(
-    model: keras.Model,
-    train: Train,
-    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-) -> None:
-    """Loss by the form of the output; the optimizer of the sweep at this learning rate."""
-    optimizers = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
-    }
-    optimizer = optimizers[train.optimizer](learning_rate)
-    # An optimizer that makes its variables in the first step has TensorFlow trace that step twice.
-    optimizer.build(model.trainable_variables)
-    one_output = model.output.shape[-1] == 1
-    model.compile(
-        optimizer=optimizer,
-        loss="binary_crossentropy" if one_output else "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+        if not progress.improves(value):
+            return False
+        progress.best_epoch, progress.best_value = number, value
+        progress.best_weights = {**known, **learner.weights()}
+        progress.best_answers = found.probabilities
+        return True

@@ -1,28 +1,30 @@
-"""Training one trial in a worker: from its configuration to weights, predictions and history."""
+"""Training one trial in a worker: from its configuration to what it learned, and its history."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tlsearch.backbones.weights import weights_digest
 from tlsearch.config.configuration import Configuration
+from tlsearch.config.parameters import Choices
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store
-from tlsearch.data.pixels import PixelStore
 from tlsearch.execution.devices import gpus
 from tlsearch.execution.events import Decision, EpochEnded, Started
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
-from tlsearch.training.activations import ActivationCache, Photos
-from tlsearch.training.inputs import Inputs, TrialData
+from tlsearch.store.store import ActivationStore
+from tlsearch.training.photos import photos
 from tlsearch.training.trained import TrainedTrial
 
 if TYPE_CHECKING:
+    from tlsearch.training.activations import Activations, Saving
     from tlsearch.training.fit import Progress
-    from tlsearch.training.network import Network
-    from tlsearch.training.phases import Phase
+    from tlsearch.training.task import Task
 
 State = Literal["complete", "pruned", "interrupted"]
 _STATES: dict[Decision, State] = {
@@ -30,7 +32,7 @@ _STATES: dict[Decision, State] = {
     Decision.PRUNE: "pruned",
     Decision.STOP: "interrupted",
 }
-_CACHE = ActivationCache()
+_GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
@@ -65,40 +67,63 @@ class TrainJob:
         return self.sweep.search.seed * 100_003 + self.trial
 
     def run(self, channel: Channel) -> TrialResult:
-        from tlsearch.training.fit import Progress, fit, trainable_parameters
+        from tlsearch.training.course import Course
+        from tlsearch.training.fit import Fit, Progress
 
         started = time.perf_counter()
-        network, plan = self._build()
-        model = network.model
-        channel.send(Started(self.trial, model.count_params(), trainable_parameters(model)))
         progress = Progress(self.sweep.objective)
-        train = self.sweep.train
-        inputs = Inputs(self._data(), self.configuration, train.batch_size, _CACHE, self.seed)
 
         def report(epoch: int, metrics: Mapping[str, float], seconds: float) -> Decision:
             return channel.ask(EpochEnded(self.trial, epoch, metrics, seconds))
 
-        predictions = fit(network, plan, inputs, train, progress, report)
-        folder = self.paths.sweep(self.sweep.name).trial(self.trial)
-        TrainedTrial(folder).write(network, predictions, progress.epochs)
-        return self._result(progress, inputs.photos, time.perf_counter() - started)
+        task = self._task()
+        with ExitStack() as resources:
+            activations = self._activations(task)
+            if activations is not None:
+                resources.enter_context(activations)
+            course = Course(task, activations, self.paths.probes)
+            counts = course.counts()
+            channel.send(Started(self.trial, counts.total, counts.trainable))
+            stopping, labels = self.sweep.train.early_stopping, task.labels["validation"]
+            fit = Fit(progress, task.draws(), labels, stopping, report)
+            fit.run(course.phases, course.learner, course.start())
+        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial))
+        trained.write(
+            progress.best_weights,
+            pretrained_digest(self.configuration),
+            progress.best_answers,
+            progress.epochs,
+        )
+        return self._result(progress, len(task.labels["train"]), time.perf_counter() - started)
 
-    def _build(self) -> tuple[Network, list[Phase]]:
-        """The network as its last phase trains it, and all phases, seeded."""
-        import keras
+    def _task(self) -> Task:
+        from tlsearch.training.task import Task
 
-        from tlsearch.training.fit import set_trainable
-        from tlsearch.training.network import build_network
-        from tlsearch.training.phases import phases
+        data, views = self.dataset, self.sweep.data.views
+        pixels = pixel_store(self.paths, self.configuration.image_size)
+        splits = ("train", "validation")
+        return Task(
+            photos={split: photos(data, split, pixels) for split in splits},
+            labels={split: data.labels[data.splits[split]] for split in splits},
+            classes=len(data.classes),
+            configuration=self.configuration,
+            train=self.sweep.train,
+            views=None if views == "online" else views,
+            precision=precision(self.sweep.train.precision),
+            seed=self.seed,
+        )
 
-        train = self.sweep.train
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(self.seed)
-        keras.config.set_dtype_policy(precision(train.precision))
-        network = build_network(self.configuration, len(self.dataset.classes), train)
-        plan = phases(self.configuration, train, network)
-        set_trainable(network, plan[-1])
-        return network, plan
+    def _activations(self, task: Task) -> Activations | None:
+        """The frozen backbone's outputs; None for a network that has no pretrained part."""
+        from tlsearch.training.activations import Activations
+        from tlsearch.training.frozen import frozen_backbone
+
+        chosen, store = self.configuration, self.sweep.store
+        if chosen.strategy == "from_scratch":
+            return None
+        frozen = frozen_backbone(chosen.backbone, chosen.image_size, chosen.pooling, task.precision)
+        folder = ActivationStore(self.paths.activations, round(store.limit_gb * _GIGABYTE))
+        return Activations(folder, frozen, task.photos, saving(self.sweep))
 
     def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
         return TrialResult(
@@ -111,21 +136,29 @@ class TrainJob:
             photos_per_second=photos * len(progress.seconds) / sum(progress.seconds),
         )
 
-    def _data(self) -> TrialData:
-        data = self.dataset
-        pixels = pixel_store(self.paths, self.configuration.image_size)
-        return TrialData(
-            photos={split: photos(data, split, pixels) for split in ("train", "validation")},
-            labels={split: data.labels[rows] for split, rows in data.splits.items()},
-            digest=data.digest,
-            views=self.sweep.data.views,
-        )
+
+def saving(sweep: Sweep) -> Saving:
+    """When the trials of a sweep store activations."""
+    from tlsearch.training.activations import Saving
+
+    space = sweep.space
+    tunes = "fine_tune" in space.strategy.choices
+    depths = space.unfreeze
+    deepest = max(depths.choices) if isinstance(depths, Choices) else depths.high
+    alike = len(space.backbone.choices) * len(space.image_size.choices)
+    return Saving(
+        use=sweep.store.use,
+        epochs=sweep.train.epochs,
+        trials=max(1.0, sweep.budget.trials / alike),
+        deepest=deepest if tunes else 0,
+    )
 
 
-def photos(dataset: Dataset, split: str, pixels: PixelStore) -> Photos:
-    """The photos of a split, in the order of the split."""
-    contents = [dataset.contents[i] for i in dataset.splits[split]]
-    return Photos(pixels.pixels, pixels.rows(contents))
+def pretrained_digest(configuration: Configuration) -> str:
+    """What stands for the weights that a trial did not learn; "" where there are none."""
+    if configuration.strategy == "from_scratch":
+        return ""
+    return weights_digest(configuration.backbone, configuration.image_size)
 
 
 def precision(wanted: str) -> str:

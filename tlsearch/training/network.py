@@ -1,48 +1,38 @@
-"""The network of one trial, whole: photos in, probabilities out."""
+"""The networks of one trial: the whole one, photos to probabilities, and its upper part alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Train
 from tlsearch.errors import UsageError
-from tlsearch.training.head import POOLED, apply_head
+from tlsearch.training.head import apply_head
 
 if TYPE_CHECKING:
     import keras
 
-
-@dataclass(frozen=True)
-class Network:
-    """A full model and where it may be cut.
-
-    `model` maps photos uint8 [batch, size, size, 3] to probabilities [batch, outputs].
-    """
-
-    model: keras.Model
-    image_size: int
-    head_cut: str
-    """The boundary below the head: everything before it is the backbone, pooled."""
-    block_cut: str | None
-    """The boundary below the unfrozen blocks; None where everything is trained."""
+    from tlsearch.training.frozen import FrozenBackbone
 
 
 def build_network(
     configuration: Configuration, classes: int, train: Train, *, weights: bool = True
-) -> Network:
+) -> keras.Model:
     """Put preprocessing, backbone and head together.
 
     Args:
-        weights: load pretrained weights; False where trained ones will be loaded anyway.
+        weights: load pretrained weights; `from_scratch` never does.
+
+    Returns:
+        From photos uint8 [batch, s, s, 3] to probabilities [batch, outputs].
 
     Raises:
         UsageError: a sigmoid for more than two classes.
         WeightsError: pretrained weights are not at hand.
     """
     from tlsearch.backbones.build import build, lower_momentum
-    from tlsearch.backbones.cut import assemble, boundary
+    from tlsearch.backbones.cut import assemble
 
     from_scratch = configuration.strategy == "from_scratch"
     backbone = build(
@@ -50,15 +40,40 @@ def build_network(
         configuration.image_size,
         pretrained=weights and not from_scratch,
     )
-    outputs = _outputs(classes, train)
+    outputs = count_outputs(classes, train)
     model = assemble(backbone, lambda features: apply_head(features, configuration, outputs))
     if from_scratch:
         lower_momentum(model)
-    cut = None if from_scratch else boundary(backbone, configuration.unfreeze or 0)
-    return Network(model, backbone.image_size, POOLED, cut)
+    return model
 
 
-def _outputs(classes: int, train: Train) -> int:
+def build_suffix(
+    frozen: FrozenBackbone, cut: str, configuration: Configuration, outputs: int
+) -> keras.Model:
+    """The blocks above a cut, in copies of their own, and a head on top.
+
+    Returns:
+        From stored activations float16 [batch, ...] to probabilities [batch, outputs]; its layers
+        are called as in the whole network.
+    """
+    import keras
+
+    from tlsearch.backbones.graph import replay
+
+    step = frozen.between(cut, frozen.blocks[-1])
+    copy = keras.models.clone_model(step)
+    copy.set_weights(step.get_weights())
+    stored = keras.Input(step.input.shape[1:], dtype="float16", name="activations")
+    features = replay(copy, keras.ops.cast(stored, "float32"))
+    return keras.Model(stored, apply_head(features, configuration, outputs), name="suffix")
+
+
+def count_outputs(classes: int, train: Train) -> int:
+    """How many numbers the network answers with.
+
+    Raises:
+        UsageError: a sigmoid for more than two classes.
+    """
     if train.output == "softmax":
         return classes
     if classes != 2:
@@ -69,6 +84,27 @@ def _outputs(classes: int, train: Train) -> int:
             hint="train.output=softmax",
         )
     return 1
+
+
+def let_learn(model: keras.Model, cut: str | None, *, batch_norm: bool) -> None:
+    """Let what is above the cut learn, and nothing else.
+
+    Args:
+        cut: an operation of the model; None is all of it.
+        batch_norm: let batch normalisation learn too, and not stay in inference mode.
+    """
+    from tlsearch.backbones.cut import cut as divide
+
+    learning = {layer.name for layer in divide(model, cut)[1].layers}
+    for layer in model.layers:
+        layer.trainable = layer.name in learning
+    if not batch_norm:
+        for layer in batch_norms(model):
+            layer.trainable = False
+
+
+def trainable_parameters(model: keras.Model) -> int:
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:

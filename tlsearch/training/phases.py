@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Train
-from tlsearch.training.network import Network
+from tlsearch.training.head import POOLED
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,25 @@ def head_epochs(train: Train) -> int:
     return min(train.head_epochs, train.epochs - 1)
 
 
-def phases(configuration: Configuration, train: Train, network: Network) -> list[Phase]:
+def phases(configuration: Configuration, train: Train, block_cut: str | None) -> list[Phase]:
     """The phases of a trial. Their epochs add up to `train.epochs` for every strategy.
 
     `fine_tune` trains the head alone first: unfrozen blocks under a random head would be
     pulled apart by its large gradients (Chollet, "Transfer learning and fine-tuning").
+
+    Args:
+        block_cut: the cut below the unfrozen blocks, for `fine_tune`.
     """
     head = configuration.head_learning_rate
     if configuration.strategy == "feature_extraction":
-        return [Phase(network.head_cut, head, train.epochs)]
+        return [Phase(POOLED, head, train.epochs)]
     if configuration.strategy == "from_scratch":
         return [Phase(None, head, train.epochs, train_batch_norm=True)]
     first = head_epochs(train)
     fine = Phase(
-        network.block_cut,
+        block_cut,
         configuration.learning_rate or head,
         train.epochs - first,
         train_batch_norm=train.batch_norm == "train",
     )
-    return [Phase(network.head_cut, head, first), fine] if first else [fine]
+    return [Phase(POOLED, head, first), fine] if first else [fine]

@@ -1,4 +1,4 @@
-"""A trained trial as it lies on disk: weights, predictions for validation, history."""
+"""A trained trial as it lies on disk: what it learned, predictions for validation, history."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlsearch.errors import WeightsError
+from tlsearch.training.weights import Weights
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlsearch.training.network import Network
+_BACKBONE = "backbone"
 
 
 @dataclass(frozen=True)
@@ -22,14 +25,13 @@ class TrainedTrial:
     folder: Path
 
     @property
-    def weights(self) -> Path:
-        """The best epoch's weights of the whole network, for `keras.Model.load_weights`."""
-        return self.folder / "best.weights.h5"
-
-    @property
     def is_whole(self) -> bool:
         """Whether everything was written. The history is written last."""
         return self._history.is_file()
+
+    @property
+    def _weights(self) -> Path:
+        return self.folder / "learned.npz"
 
     @property
     def _history(self) -> Path:
@@ -40,26 +42,57 @@ class TrainedTrial:
         return self.folder / "validation.npz"
 
     def write(
-        self, network: Network, probabilities: np.ndarray, epochs: list[dict[str, float]]
+        self,
+        weights: Weights,
+        backbone: str,
+        probabilities: np.ndarray,
+        epochs: list[dict[str, float]],
     ) -> None:
         """Write all of it, each file whole or not at all.
 
         Args:
+            weights: the best epoch's, of the layers that were trained.
+            backbone: the digest of the pretrained weights below them; "" where there are none.
             probabilities: float32 [n, outputs] of the validation split's n photos, in order.
             epochs: the metrics of each epoch.
         """
         import pandas as pd
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        weights = self.folder / "writing.weights.h5"
-        network.model.save_weights(weights)
-        keep(weights, self.weights)
-        predictions = self.folder / "writing.npz"
-        np.savez(predictions, probabilities=two_columns(probabilities))
-        keep(predictions, self._predictions)
+        arrays = {
+            f"{name}/{number}": array
+            for name, layer in weights.items()
+            for number, array in enumerate(layer)
+        }
+        _save(self._weights, {_BACKBONE: np.array(backbone), **arrays})
+        _save(self._predictions, {"probabilities": two_columns(probabilities)})
         history = self.folder / "writing.csv"
         pd.DataFrame(epochs).to_csv(history, index=False)
         keep(history, self._history)
+
+    def weights(self, backbone: str) -> Weights:
+        """The best epoch's weights of the layers that were trained.
+
+        Args:
+            backbone: the digest of the pretrained weights that they will stand on.
+
+        Raises:
+            WeightsError: they were trained on others.
+        """
+        with np.load(self._weights) as file:
+            arrays = dict(file)
+        trained_on = str(arrays.pop(_BACKBONE))
+        if trained_on != backbone:
+            raise WeightsError(
+                "the backbone's weights are not those that the trial was trained on",
+                received=f"a file with digest {backbone[:12]}",
+                expected=f"digest {trained_on[:12]}",
+                hint="bring the former file back (KERAS_HOME says where it is looked for)",
+            )
+        weights: Weights = {}
+        for name, array in arrays.items():
+            weights.setdefault(name.rpartition("/")[0], []).append(array)
+        return weights
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy."""
@@ -78,6 +111,12 @@ def two_columns(probabilities: np.ndarray) -> np.ndarray:
     if probabilities.shape[1] > 1:
         return probabilities
     return np.concatenate([1 - probabilities, probabilities], axis=1)
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    written = path.with_name(f"writing-{path.name}")
+    np.savez(written, **arrays)  # type: ignore[arg-type]
+    keep(written, path)
 
 
 def keep(written: Path, path: Path) -> None:

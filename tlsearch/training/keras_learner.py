@@ -1,0 +1,77 @@
+"""Training with Keras: the layers above a cut on stored activations, or a network on photos.
+
+Frozen layers that are part of the model are run in every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import keras
+import numpy as np
+
+from tlsearch.training.draws import Draw
+from tlsearch.training.learner import Learner
+from tlsearch.training.weights import Weights, learned
+
+Show = Callable[[np.ndarray, Draw], tuple[np.ndarray, np.ndarray]]
+"""From places of photos in the train split to a batch: inputs and targets, as an epoch has them."""
+FETCHING = 2
+"""Threads that read the next batches while a step runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a model is trained on and judged by.
+
+    show: batches of the train split; look: inputs of the validation split at places int64 [batch],
+    of `judged` photos.
+    """
+
+    show: Show
+    look: Callable[[np.ndarray], np.ndarray]
+    judged: int
+
+
+class Batches(keras.utils.PyDataset):
+    """So many batches, each made when it is asked for, some ahead of their time."""
+
+    def __init__(self, parts: list[np.ndarray], make: Callable[[np.ndarray], object]) -> None:
+        super().__init__(workers=FETCHING)
+        self._parts = parts
+        self._make = make
+
+    @property
+    def num_batches(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, index: int) -> object:
+        return self._make(self._parts[index])
+
+
+@final
+class KerasLearner(Learner):
+    """A compiled model of which some layers are trainable."""
+
+    def __init__(self, model: keras.Model, examples: Examples, batch_size: int) -> None:
+        self._model = model
+        self._examples = examples
+        self._batch_size = batch_size
+
+    def train(self, draw: Draw) -> tuple[float, float]:
+        shown = Batches(
+            draw.batches(self._batch_size), lambda part: self._examples.show(part, draw)
+        )
+        logs = self._model.fit(shown, epochs=1, verbose=0, shuffle=False).history
+        return float(logs["loss"][0]), float(logs["accuracy"][0])
+
+    def answer(self) -> np.ndarray:
+        places = np.arange(self._examples.judged)
+        parts = np.array_split(places, range(self._batch_size, len(places), self._batch_size))
+        asked = Batches(parts, lambda part: (self._examples.look(part),))
+        return np.asarray(self._model.predict(asked, verbose=0), "float32")
+
+    def weights(self) -> Weights:
+        return learned(self._model)

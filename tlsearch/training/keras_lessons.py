@@ -1,0 +1,129 @@
+"""Phases that train layers of the backbone: on what is stored below them, or on photos."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from tlsearch.augmentation.mixing import mix
+from tlsearch.training.activations import Activations, View
+from tlsearch.training.draws import Draw
+from tlsearch.training.learner import Learner
+from tlsearch.training.lesson import Counts, Lesson
+from tlsearch.training.mixture import Mixture
+from tlsearch.training.network import build_network, build_suffix, let_learn, trainable_parameters
+from tlsearch.training.phases import Phase
+from tlsearch.training.task import Task
+from tlsearch.training.weights import Weights, restore
+
+if TYPE_CHECKING:
+    import keras
+
+    from tlsearch.training.keras_learner import Examples
+
+
+class KerasLesson(Lesson):
+    """What both kinds share: a model that is made ready and trained."""
+
+    def __init__(self, task: Task, phase: Phase) -> None:
+        self._task = task
+        self._phase = phase
+
+    @final
+    def learner(self, known: Weights) -> Learner:
+        from tlsearch.training.compiling import compile_, learning_rate
+        from tlsearch.training.keras_learner import KerasLearner
+
+        train = self._task.train
+        restore(self._ready, known)
+        rate = learning_rate(self._phase, train, self._task.steps)
+        compile_(self._ready, train, rate, soft=self._task.mixes)
+        return KerasLearner(self._ready, self._examples(), train.batch_size)
+
+    @cached_property
+    def _ready(self) -> keras.Model:
+        """The model, with nothing but what the phase trains trainable."""
+        import keras
+
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(self._task.seed)
+        keras.config.set_dtype_policy(self._task.precision)
+        model, cut = self._build()
+        let_learn(model, cut, batch_norm=self._phase.train_batch_norm)
+        return model
+
+    @abstractmethod
+    def _build(self) -> tuple[keras.Model, str | None]:
+        """The model, and the cut in it above which it learns; None is all of it."""
+
+    @abstractmethod
+    def _examples(self) -> Examples:
+        """What the model is trained on and judged by."""
+
+
+@final
+class SuffixLesson(KerasLesson):
+    """The layers above a cut, on activations that are stored there."""
+
+    def __init__(self, task: Task, phase: Phase, activations: Activations) -> None:
+        super().__init__(task, phase)
+        self._activations = activations
+        assert phase.cut is not None
+        self._cut: str = phase.cut
+
+    def counts(self) -> Counts:
+        below = self._activations.frozen.parameters_below(self._cut)
+        return Counts(below + self._ready.count_params(), trainable_parameters(self._ready))
+
+    def _build(self) -> tuple[keras.Model, str | None]:
+        task = self._task
+        frozen = self._activations.frozen
+        return build_suffix(frozen, self._cut, task.configuration, task.outputs), None
+
+    def _examples(self) -> Examples:
+        from tlsearch.training.keras_learner import Examples
+
+        task = self._task
+        shown = Mixture(self._activations.rows("train", self._cut, task.shown))
+        judged = Mixture(self._activations.rows("validation", self._cut, [View()]))
+        labels = task.labels["train"]
+        return Examples(
+            show=lambda places, draw: (shown.take(places, draw), labels[places]),
+            look=judged.look,
+            judged=len(task.labels["validation"]),
+        )
+
+
+@final
+class PhotoLesson(KerasLesson):
+    """The whole network on photos; what is frozen in it is run in every step."""
+
+    def counts(self) -> Counts:
+        return Counts(self._ready.count_params(), trainable_parameters(self._ready))
+
+    def _build(self) -> tuple[keras.Model, str | None]:
+        task = self._task
+        return build_network(task.configuration, task.classes, task.train), self._phase.cut
+
+    def _examples(self) -> Examples:
+        from tlsearch.training.keras_learner import Examples
+
+        validation = self._task.photos["validation"]
+        return Examples(show=self._show, look=validation.take, judged=len(validation))
+
+    def _show(self, places: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+        task = self._task
+        photos = task.photos["train"].take(places)
+        if task.renderer is not None:
+            photos = task.renderer.render(photos, draw.seeds[places])
+        labels = task.labels["train"][places]
+        if not task.mixes:
+            return photos, labels
+        chosen = task.configuration
+        targets = np.eye(task.classes, dtype="float32")[labels]
+        random = np.random.default_rng(draw.seeds[places[0]])
+        photos, targets = mix(photos, targets, random, mixup=chosen.mixup, cutmix=chosen.cutmix)
+        return photos, targets if task.outputs > 1 else targets[:, 1:]

@@ -1,0 +1,55 @@
+"""What a phase of a trial trains: one epoch at a time, whatever it is trained with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from tlsearch.training.draws import Draw
+from tlsearch.training.judging import accuracy, cross_entropy
+from tlsearch.training.weights import Weights
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An epoch's losses and accuracies, and the probabilities float32 [n, outputs] that it leaves
+    for the validation split."""
+
+    metrics: dict[str, float]
+    probabilities: np.ndarray
+
+
+class Learner(ABC):
+    """Trains part of a network on the train split and answers for the validation split."""
+
+    @final
+    def learn(self, draw: Draw, labels: np.ndarray) -> Learned:
+        """Train for one epoch.
+
+        Args:
+            labels: int64 [n] of the validation split.
+        """
+        loss, share = self.train(draw)
+        probabilities = self.answer()
+        metrics = {
+            "loss": loss,
+            "accuracy": share,
+            "val_loss": cross_entropy(probabilities, labels),
+            "val_accuracy": accuracy(probabilities, labels),
+        }
+        return Learned(metrics, probabilities)
+
+    @abstractmethod
+    def train(self, draw: Draw) -> tuple[float, float]:
+        """Show every photo once: the mean loss and accuracy while it learned."""
+
+    @abstractmethod
+    def answer(self) -> np.ndarray:
+        """Probabilities float32 [n, outputs] for the validation split."""
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """A copy of what it has learned so far."""
