@@ -81,7 +81,7 @@ def fill(tmp_path, folder):
     """Starts to fill in another process."""
     started = []
 
-    def start_one(first=0, last=160, before="", **extra):
+    def start_one(first=0, last=160, before="", folder=folder, **extra):
         arguments = [folder, tmp_path / "calls", first, last, *extra.values()]
         process = start(before + FILL, *arguments)
         started.append(process)
@@ -123,6 +123,20 @@ def test_kill_at_each_step_of_writing(folder, fill, death):
     go(process)
     assert process.wait() == -signal.SIGKILL
     assert_completes(folder)
+
+
+@pytest.mark.parametrize("death", range(1, 7))
+def test_kill_at_the_first_steps_of_an_entry(tmp_path, fill, death):
+    """The file that describes it, then its first rows."""
+    folder = tmp_path / "new"
+    process = fill(last=16, before=DIE, folder=folder, death=death)
+    go(process)
+    assert process.wait() == -signal.SIGKILL
+    with ActivationStore(folder, 10**9).open(key()) as entry:
+        assert entry.missing(PHOTOS) == PHOTOS
+        entry.fill(PHOTOS, SHAPE, expected)
+        assert np.array_equal(entry.rows(PHOTOS).read(), half(PHOTOS))
+        assert len(list(entry.folder.glob("*.partial"))) == 0
 
 
 def test_kill_at_any_moment(folder, fill):

@@ -32,7 +32,7 @@ def fresh(filled, folder):
 
 
 def _photos_of(about):
-    return json.loads(about.read_text())["body"]["contents"]
+    return json.loads(about.read_text().splitlines()[1])["contents"]
 
 
 def _assert_sound(entry):
@@ -154,7 +154,7 @@ def test_too_many_open_files_are_no_damage(filled, fresh, monkeypatch):
 
     with fresh() as entry:
         monkeypatch.setattr("tlsearch.store.shard._checksum", refuse)
-        with pytest.raises(OSError, match="Too many"):
+        with pytest.raises(HomeError, match="Too many"):
             entry.missing(PHOTOS)
         monkeypatch.undo()
         assert entry.missing(PHOTOS) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class Entry:
     """Rows by photo. It is not evicted until it is closed; several processes may fill it.
 
     `ActivationStore.open` makes one. A photo is named by its content: SHA-256 of its file, in hex.
+    An entry is for one thread, the rows it gives for any.
     """
 
     def __init__(self, folder: Path, key: ActivationKey, lease: Lease, memory: Memory) -> None:
@@ -97,12 +99,16 @@ class Entry:
 
         Every shard that holds one of them is checked, once per process; one that is damaged is
         removed, and its photos are missing.
+
+        Raises:
+            HomeError: the folder may not be read, or what is damaged not be removed.
         """
         wanted = list(dict.fromkeys(contents))
-        about = self._about()
-        if about is None:
-            return wanted
-        self._index.look(wanted, about.shape)
+        with explain_failure(self.folder):
+            about = self._about()
+            if about is None:
+                return wanted
+            self._index.look(wanted, about.shape)
         return [content for content in wanted if content not in self._index]
 
     def fill(self, contents: Sequence[str], shape: tuple[int, ...], compute: Compute) -> None:
@@ -122,10 +128,10 @@ class Entry:
         """
         if not self.missing(contents):
             return
-        with explain_failure(self.folder):
-            lock = writing(self.folder / "write.lock")
-        with lock:
-            self._prepare(shape)
+        with ExitStack() as held:
+            with explain_failure(self.folder):
+                held.enter_context(writing(self.folder / "write.lock"))
+                self._prepare(shape)
             for chunk in _chunks(self.missing(contents), self._photos_a_shard(shape)):
                 rows = self._keepable(compute(chunk), (len(chunk), *shape))
                 with explain_failure(self.folder):
@@ -150,16 +156,15 @@ class Entry:
 
     def _prepare(self, shape: tuple[int, ...]) -> None:
         """Remove what killed writers left, and everything if nothing says what it is."""
-        with explain_failure(self.folder):
-            about, there = self._about(), list(shards.list_shards(self.folder))
-            if about is None or not there:
-                for file in there:
-                    shards.drop(file)
-                told = {"key": asdict(self.key), "shape": list(shape)}
-                write_sealed(self.folder / "entry.json", told)
-            elif about.shape != shape:
-                raise ValueError(f"rows of shape {about.shape} are stored, received {shape}")
-            shards.remove_leftovers(self.folder)
+        about, there = self._about(), list(shards.list_shards(self.folder))
+        if about is None or not there:
+            for file in there:
+                shards.drop(file)
+            told = {"key": asdict(self.key), "shape": list(shape)}
+            write_sealed(self.folder / "entry.json", told)
+        elif about.shape != shape:
+            raise ValueError(f"rows of shape {about.shape} are stored, received {shape}")
+        shards.remove_leftovers(self.folder)
 
     def _photos_a_shard(self, shape: tuple[int, ...]) -> int:
         row_bytes = max(1, math.prod(shape) * self._dtype.itemsize)
@@ -169,24 +174,22 @@ class Entry:
         """The rows in the entry's dtype, within its range."""
         if computed.shape != shape:
             raise ValueError(f"expected rows of shape {shape}, received {computed.shape}")
-        rows = np.empty(shape, self._dtype)
-        range_ = np.finfo(self._dtype)
-        np.clip(computed, range_.min, range_.max, out=rows, casting="unsafe")
-        if np.isnan(rows).any():
+        if np.isnan(computed).any():
             raise NoResultError(
                 "the frozen network made NaN of some photos; nothing of them was stored",
                 received=f"{self.key.backbone} up to {self.key.cut} at {self.key.image_size} px",
                 expected="numbers",
                 hint="check its weights, or search without this backbone",
             )
-        return rows
+        rows, range_ = np.empty(shape, self._dtype), np.finfo(self._dtype)
+        return np.clip(computed, range_.min, range_.max, out=rows, casting="unsafe")
 
 
 def read_about(folder: Path) -> About | None:
     """What the entry holds; None if nothing says so any more, or yet."""
     told = read_sealed(folder / "entry.json")
     try:
-        return told and About(ActivationKey(**told["key"]), tuple(told["shape"]))
+        return About(ActivationKey(**told["key"]), tuple(told["shape"]))
     except (TypeError, KeyError):
         return None
 

@@ -34,20 +34,21 @@ def write_whole(file: Path, data: bytes | memoryview) -> None:
 
 
 def write_sealed(file: Path, body: Any) -> None:
-    """Write JSON together with its own checksum."""
-    text = json.dumps({"body": body, "sha256": _seal(body)})
-    write_whole(file, text.encode())
+    """Write JSON: on the first line the SHA-256 of the second, which is the body."""
+    text = json.dumps(body).encode()
+    write_whole(file, b'{"sha256": "%b"}\n%b\n' % (_seal(text), text))
 
 
 def read_sealed(file: Path) -> Any:
     """What `write_sealed` was given; None if it is absent, unreadable or has changed since."""
     try:
-        sealed = json.loads(file.read_bytes())
-        return sealed["body"] if sealed["sha256"] == _seal(sealed["body"]) else None
+        seal, text, end = file.read_bytes().split(b"\n")
+        is_whole = seal == b'{"sha256": "%b"}' % _seal(text) and not end
+        return json.loads(text) if is_whole else None
     except OSError as error:
         raise_unless_damaged(error)
         return None
-    except (ValueError, TypeError, KeyError):
+    except ValueError:
         return None
 
 
@@ -60,8 +61,8 @@ def raise_unless_damaged(error: OSError) -> None:
         raise error
 
 
-def _seal(body: Any) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+def _seal(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def sync_folder(folder: Path) -> None:
@@ -75,14 +76,14 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def explain_failure(folder: Path) -> Iterator[None]:
-    """Turn an OSError of the block, which writes to the store, into a HomeError."""
+    """Turn an OSError of the block, which reads or writes the store, into a HomeError."""
     try:
         yield
     except OSError as error:
         raise HomeError(
-            "activations cannot be stored; those stored before can be used",
+            "the activation store cannot be used; what was stored before stays",
             received=f"{folder} ({error.strerror or error})",
-            expected="room on the disk, and the right to write",
+            expected="room on the disk, and the right to read and write",
             hint="make room: tlsearch store --limit 5 (GB), choose another place: "
             "TLSEARCH_HOME=/path/to/folder, or do without: store.use=never",
         ) from error

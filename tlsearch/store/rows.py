@@ -113,12 +113,13 @@ class Rows:
     def _read(self, shard: Shard, offset: int, into: memoryview) -> None:
         try:
             opened = self._files.get(shard.rows)
-            while count := os.preadv(opened.number, [into], offset):
+            while into:
+                count = os.preadv(opened.number, [into], offset)
+                if not count:
+                    raise OSError("it ends too early")
                 offset, into = offset + count, into[count:]
         except OSError as error:
             raise _lost(shard.rows, error.strerror or str(error)) from error
-        if into:
-            raise _lost(shard.rows, "it ends too early")
 
 
 def _runs(shard: np.ndarray, row: np.ndarray) -> Iterator[tuple[int, int]]:

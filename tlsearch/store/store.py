@@ -73,6 +73,7 @@ class ActivationStore:
 
         They have to fit under the limit and on the disk. Nothing is evicted if that would not
         be enough. It reserves nothing: two processes that ask at once may be told the same.
+        Open the entry that is to grow before, or it may be among those that go.
 
         Returns:
             Whether they fit.
@@ -105,8 +106,13 @@ class ActivationStore:
         return [summaries[folder.name] for folder in evicted if folder.name in summaries]
 
     def entries(self) -> list[EntrySummary]:
-        """What is stored, the last used first. Changes nothing."""
-        found = [summary for folder in self._folders() if (summary := _summary(folder))]
+        """What is stored, the last used first. Changes nothing.
+
+        Raises:
+            HomeError: the folder may not be read.
+        """
+        with explain_failure(self.folder):
+            found = [summary for folder in self._folders() if (summary := _summary(folder))]
         return sorted(found, key=lambda one: one.last_used, reverse=True)
 
     def verify(self) -> Verification:
