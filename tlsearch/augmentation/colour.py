@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from PIL import Image
 
@@ -11,7 +9,8 @@ from tlsearch.config.policy import Policy
 
 DRAWS = 4
 """How many random numbers a change of colours takes."""
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = np.array([0.299, 0.587, 0.114])
+"""What each channel gives to a pixel's grey (ITU-R BT.601)."""
 # In these steps Pillow's arithmetic is exact in single precision: the same on every processor.
 _STEP = 2.0**-10
 
@@ -30,19 +29,15 @@ def recolour(image: Image.Image, policy: Policy, draw: np.ndarray) -> Image.Imag
         return image
     changes = np.array(limits) * (2 * draw - 1)
     brightness, contrast, saturation = (1 + changes[:3]).tolist()
-    matrix = _saturate(saturation) @ _turn(float(changes[3]))
+    matrix = saturation * turn_hue(changes[3]) + (1 - saturation) * LUMA
     mean = (matrix @ _means(image)).mean() if policy.contrast else 0.0
     factor, offset = brightness * contrast, brightness * (1 - contrast) * mean
     return image.convert("RGB", _rounded(factor * matrix, factor, float(offset)))
 
 
-def _saturate(factor: float) -> np.ndarray:
-    return factor * np.eye(3) + (1 - factor) * _LUMA
-
-
-def _turn(turns: float) -> np.ndarray:
-    """Turns RGB about its grey axis (Rodrigues' formula)."""
-    cos, sin = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns) / math.sqrt(3)
+def turn_hue(turns: float) -> np.ndarray:
+    """The matrix that turns RGB about its grey axis (Rodrigues' formula): float64 [3, 3]."""
+    cos, sin = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns) / np.sqrt(3)
     cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
     return cos * np.eye(3) + sin * cross + (1 - cos) / 3
 

@@ -16,7 +16,8 @@ from tlsearch.config.policy import Policy
 
 DRAWS = 12
 """How many random numbers a map takes."""
-# In these steps Pillow's arithmetic is exact in double precision: the same on every processor.
+# In these steps Pillow's arithmetic is exact in double precision: the same on every processor,
+# and what is white stays white although Pillow rounds down.
 _STEP = 2.0**-16
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
+from tlsearch.augmentation.colour import LUMA, turn_hue
 from tlsearch.config.pretraining import Views
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = LUMA.astype(np.float32)
 _ASPECT = np.log(4 / 3)
 _RECOLOURED = 0.8
 _MIRRORED = 0.5
@@ -80,15 +81,8 @@ class ViewMaker:
         share = self.views.colour
         factors = random.uniform(1 - share, 1 + share, 3)
         brightness, contrast, saturation = factors.astype(np.float32)
-        matrix = _turn_hue(random.uniform(-1, 1) * self.views.hue)
+        matrix = turn_hue(random.uniform(-1, 1) * self.views.hue)
         matrix = saturation * matrix + (1 - saturation) * _LUMA
         coloured = brightness * values @ matrix.T.astype(np.float32)
         mean = coloured.mean()
         return mean + contrast * (coloured - mean)
-
-
-def _turn_hue(turns: float) -> np.ndarray:
-    """The matrix that turns RGB about its grey axis (Rodrigues' formula)."""
-    cos, sin = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns) / np.sqrt(3)
-    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
-    return cos * np.eye(3) + sin * cross + (1 - cos) / 3
