@@ -66,6 +66,10 @@ PLAIN = "version: 1\nname: x\ndata: {source: y}\nspace:\n  backbone: VGG16\n"
         "image_size: null",
         "image_size: [null, 96]",
         "augment: none",
+        "augment: [none, randaugment, {name: mine, rotation: 20, shear: 5}]",
+        "augment: {name: mine, operations: 3}",
+        "augment_strength: {type: float, low: 0.5, high: 1.5, step: 0.25}",
+        "mixup: [0, 0.2]",
     ],
 )
 def test_shorthands_are_valid(line):
@@ -83,6 +87,11 @@ def test_shorthands_are_valid(line):
         "unfreeze: {type: int, low: 0, high: 3}",
         "image_size: {type: int, low: 96, high: 128}",
         "augment: lots",
+        "augment: {rotation: 20}",
+        "augment: {name: mine, rotation: 200}",
+        "augment: {name: mine, rotatoin: 20}",
+        "augment_strength: {type: float, low: 0.5, high: 1.5, step: 0}",
+        "cutmix: -1",
         "augment: null",
     ],
 )
