@@ -100,7 +100,7 @@ def measure(sweep: Sweep, paths: Paths) -> dict[str, float]:
     study = SweepStudy.open(sweep, paths)
     tracker = MLflowTracker(resolve_uri(None, None, paths))
     reports = TrialReports(sweep, paths, dataset)
-    recorder = Recorder(tracker, sweep, reports.write, ignore)
+    recorder = Recorder(tracker, sweep, reports, ignore)
     recorder.open(lambda: tracker.open_sweep("overhead", "o", None, {}, {}, None), study.note_run)
     recorder.drain()
     executor = _executor(paths)

@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from tiny_tracker import ListTracker, LostTracker
+from tiny_tracker import ListTracker, LostTracker, TinyReports
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import BackboneChoice
+from tlsearch.errors import NoResultError
 from tlsearch.search.recorder import Recorder
 from tlsearch.training.job import TrialResult
 
@@ -19,23 +20,23 @@ RESULT = TrialResult("complete", 0.6, 2, 3, {"val_accuracy": 0.6}, 4.0, 50.0)
 
 
 @pytest.fixture
-def make(make_sweep, tmp_path):
-    """Makes a recorder; its notices and the reports it wrote."""
+def make(make_sweep):
+    """Makes a recorder; its notices."""
 
-    def made(tracker, write_report=lambda number, _: Path(f"report-{number}")):
+    def made(tracker, reports=None):
         notices = []
-        recorder = Recorder(tracker, make_sweep(), write_report, notices.append)
+        recorder = Recorder(tracker, make_sweep(), reports or TinyReports(), notices.append)
         recorder.open(lambda: "parent", lambda number, run: None)
         return recorder, notices
 
     return made
 
 
-def _record(recorder, number=0, result=RESULT):
+def _record(recorder, number=0, result=RESULT, seconds=0.01):
     recorder.start(number, CONFIGURATION, 1)
     recorder.describe(number, {"total_parameters": 10})
     for epoch in (1, 2):
-        recorder.epoch(number, epoch, {"loss": 1 / epoch, "val_loss": math.nan})
+        recorder.epoch(number, epoch, {"loss": 1 / epoch, "val_loss": math.nan}, seconds)
     recorder.finish(number, result)
 
 
@@ -111,10 +112,64 @@ def test_recording_waits_for_nothing(make):
 
 
 def test_an_error_of_our_own_is_not_swallowed(make):
-    def write_report(number, configuration):
-        raise ZeroDivisionError
-
-    recorder, _ = make(ListTracker(), write_report)
+    recorder, _ = make(ListTracker(), TinyReports(ZeroDivisionError()))
     _record(recorder)
     with pytest.raises(ZeroDivisionError):
-        recorder.drain()
+        recorder.close()
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(make):
+    tracker, reports = ListTracker(), TinyReports(NoResultError("no report"))
+    recorder, notices = make(tracker, reports)
+    _record(recorder)
+    recorder.close()
+    assert [notice.event for notice in notices] == ["warning"]
+    assert tracker.states() == {"run-0": "complete"}
+    assert reports.tracked == []
+
+
+def test_quick_epochs_are_logged_together_and_slow_ones_at_once(make):
+    tracker = ListTracker()
+    recorder, _ = make(tracker)
+    for number, seconds in enumerate((0.01, 5.0)):
+        _record(recorder, number, seconds=seconds)
+    recorder.close()
+    calls = [(call[1], call[2]) for call in tracker.calls if call[0] == "log_epochs"]
+    assert calls == [("run-0", [1, 2]), ("run-1", [1]), ("run-1", [2]), ("run-1", [])]
+    assert tracker.steps("run-0", "epoch_seconds") == [(1, 0.01), (2, 0.01)]
+
+
+def test_metrics_do_not_wait_for_reports(make):
+    tracker, reports = ListTracker(), TinyReports()
+    reports.may_write.clear()
+    recorder, _ = make(tracker, reports)
+    for number in range(3):
+        _record(recorder, number)
+    recorder.drain()
+    assert set(tracker.states().values()) == {"complete"}
+    assert reports.tracked == []
+    reports.may_write.set()
+    recorder.close()
+    assert reports.tracked == [(number, f"run-{number}") for number in range(3)]
+
+
+def test_reports_that_are_given_up_are_not_noted(make):
+    reports = TinyReports()
+    reports.may_write.clear()
+    recorder, _ = make(ListTracker(), reports)
+    for number in range(3):
+        _record(recorder, number)
+    recorder.drain()
+    recorder.give_up_reports()
+    reports.may_write.set()
+    recorder.close()
+    assert [number for number, _ in reports.tracked] in ([0], [])
+
+
+def test_a_report_that_an_earlier_process_owes(make):
+    tracker, reports = ListTracker(), TinyReports()
+    recorder, _ = make(tracker, reports)
+    recorder.report(3, CONFIGURATION, "old-run")
+    recorder.close()
+    assert ("log_artifacts", "old-run", Path("report-3"), None) in tracker.calls
+    assert reports.tracked == [(3, "old-run")]

@@ -184,8 +184,8 @@ def test_an_epoch_is_reported_once(study, sweep, paths):
     trial = study.ask()
     study.configure(trial)
     study.report(trial, 1, 0.3)
-    (leftover,) = SweepStudy.open(sweep, paths).leftovers()
     again = SweepStudy.open(sweep, paths)
+    (leftover,) = again.leftovers()
     again.report(leftover, 1, 0.9)
     again.report(leftover, 2, 0.4)
     assert again.trials()[0].intermediate_values == {1: 0.3, 2: 0.4}

@@ -7,10 +7,11 @@ from functools import partial
 import pytest
 from optuna.trial import TrialState
 from tiny_jobs import Asks, Dies, Raises, local_executor
-from tiny_tracker import ListTracker
+from tiny_tracker import ListTracker, TinyReports
 
 from tlsearch.errors import NonFiniteLossError, NoResultError
 from tlsearch.execution.signals import StopRequest
+from tlsearch.search.leaderboard import facts
 from tlsearch.search.recorder import Recorder
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
@@ -32,7 +33,7 @@ def executors(tmp_path_factory):
 
 
 @pytest.fixture
-def search(paths, tmp_path, executors):
+def search(paths, executors):
     """Runs a sweep with jobs that `make_job(number, configuration)` makes.
 
     Returns the study, the notices and the tracker's runs. `watch` is told each notice.
@@ -47,7 +48,7 @@ def search(paths, tmp_path, executors):
                 watch(notice)
 
         study, tracker = SweepStudy.open(sweep, paths), ListTracker()
-        recorder = Recorder(tracker, sweep, lambda number, _: tmp_path, notify)
+        recorder = Recorder(tracker, sweep, TinyReports(), notify)
         recorder.open(lambda: "parent", study.note_run)
         executor = executors(sweep.execution.workers)
         supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
@@ -88,10 +89,10 @@ def test_runs_its_budget_and_no_trial_more(search, make_sweep):
 def test_the_trial_keeps_what_it_was_and_how_it_went(search, make_sweep):
     study, notices, _ = search(make_sweep(budget={"trials": 1}), _training(0.2, 0.6, 0.5))
     (trial,) = study.trials()
-    facts = trial.user_attrs
-    assert facts["configuration"] == study.configuration_of(trial).flat()
-    assert (facts["best_value"], facts["best_epoch"], facts["epochs"]) == (0.6, 2, 3)
-    assert (facts["total_parameters"], facts["trainable_parameters"]) == (10, 5)
+    known = facts(trial)
+    assert known["configuration"] == study.configuration_of(trial).flat()
+    assert (known["best_value"], known["best_epoch"], known["epochs"]) == (0.6, 2, 3)
+    assert (known["total_parameters"], known["trainable_parameters"]) == (10, 5)
     assert study.seconds() > 0
     ended = next(notice.data for notice in notices if notice.event == "trial_ended")
     assert (ended["state"], ended["value"], ended["epochs"]) == ("complete", 0.6, 3)
@@ -135,7 +136,7 @@ def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
     study, _, tracker = search(sweep, make_job)
     failed, complete = study.trials()
     assert (failed.state, complete.state) == (TrialState.FAIL, TrialState.COMPLETE)
-    assert failed.user_attrs["failure"] == "worker_lost"
+    assert facts(failed)["failure"] == "worker_lost"
     assert failed.user_attrs["attempts"] == 2
     assert tracker.states() == {"run-0": "failed", "run-1": "complete"}
 
@@ -158,8 +159,8 @@ def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep,
     study, notices, tracker = search(sweep, make_job)
     failed = study.trials()[0]
     assert failed.state is TrialState.FAIL
-    assert failed.user_attrs["failure"] == kind
-    assert str(error) in failed.user_attrs["reason"]
+    assert facts(failed)["failure"] == kind
+    assert str(error) in facts(failed)["reason"]
     assert _events(notices, "trial_retried") == []
     assert tracker.reasons["run-0"].startswith(f"{kind}: ")
 
@@ -167,7 +168,7 @@ def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep,
 def test_an_objective_that_is_not_finite_is_no_result(search, make_sweep):
     study, _, _ = search(make_sweep(budget={"trials": 1}), _training(float("nan")))
     (trial,) = study.trials()
-    assert (trial.state, trial.user_attrs["failure"]) == (TrialState.FAIL, "nan_loss")
+    assert (trial.state, facts(trial)["failure"]) == (TrialState.FAIL, "nan_loss")
 
 
 def test_a_row_of_failures_breaks_the_circuit(search, make_sweep):
@@ -228,5 +229,5 @@ def test_a_trial_that_killed_every_supervisor_is_given_up(search, make_sweep, pa
     study, notices, tracker = search(sweep, _training(0.5))
     assert _states(study) == [TrialState.FAIL]
     assert tracker.states() == {"run-0": "failed"}
-    assert "gave up after 2 attempts" in study.trials()[0].user_attrs["reason"]
+    assert "gave up after 2 attempts" in facts(study.trials()[0])["reason"]
     assert [notice.event for notice in notices] == ["trial_ended"]

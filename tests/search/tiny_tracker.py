@@ -1,7 +1,11 @@
-"""Trackers of a few lines: one that keeps lists, and one whose store is gone."""
+"""Trackers and reports of a few lines: lists of what they were told, and a store that is gone."""
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
+from tlsearch.search.reports import Reports
 from tlsearch.tracking.tracker import Tracker, TrackingError
 
 
@@ -23,8 +27,11 @@ class ListTracker(Tracker):
         self.runs[f"run-{number}"] = "running"
         return f"run-{number}"
 
-    def log_epoch(self, run_id, epoch, metrics, timestamp):
-        self.points += [(run_id, name, epoch, value) for name, value in metrics.items()]
+    def log_epochs(self, run_id, points):
+        self.calls.append(("log_epochs", run_id, [point.epoch for point in points]))
+        for point in points:
+            values = point.metrics.items()
+            self.points += [(run_id, name, point.epoch, value) for name, value in values]
 
     def log_metrics(self, run_id, metrics):
         self.metrics.setdefault(run_id, {}).update(metrics)
@@ -32,7 +39,9 @@ class ListTracker(Tracker):
     def log_artifacts(self, run_id, folder, under=None):
         self.calls.append(("log_artifacts", run_id, folder, under))
 
-    def finish_trial(self, run_id, state, reason=None):
+    def finish_trial(self, run_id, state, reason=None, metrics=None, points=()):
+        ListTracker.log_metrics(self, run_id, metrics or {})
+        ListTracker.log_epochs(self, run_id, points)
         self.runs[run_id] = state
         self.reasons[run_id] = reason
 
@@ -57,6 +66,28 @@ class ListTracker(Tracker):
         ]
 
 
+class TinyReports(Reports):
+    """Says where a report would lie, or fails."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.tracked = []
+        self.may_write = threading.Event()
+        self.may_write.set()
+
+    def write(self, number, configuration):
+        self.may_write.wait(60)
+        if self.error is not None:
+            raise self.error
+        return Path(f"report-{number}")
+
+    def note_tracked(self, number, run):
+        self.tracked.append((number, run))
+
+    def close(self):
+        pass
+
+
 class LostTracker(ListTracker):
     """Its store is gone once so many calls were answered."""
 
@@ -74,9 +105,9 @@ class LostTracker(ListTracker):
         self._ask()
         return super().start_trial(*arguments)
 
-    def log_epoch(self, *arguments):
+    def log_epochs(self, *arguments):
         self._ask()
-        super().log_epoch(*arguments)
+        super().log_epochs(*arguments)
 
     def log_metrics(self, *arguments):
         self._ask()

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 BASELINE = "from_scratch"
 """The strategy that the others, all of them transfer learning, are compared with."""
 
+RESULT = "result"
+"""The user attribute that has how a trial ended."""
+
 FACTS = ("best_epoch", "epochs", "seconds", "photos_per_second", "trainable_parameters")
 
 
 def row(trial: FrozenTrial) -> dict[str, Any]:
     """One trial, JSON-friendly: number, state, value (None without a result), configuration,
     facts, and for a failure its class and reason."""
-    attributes = trial.user_attrs
+    attributes = facts(trial)
     return {
         "trial": trial.number,
         "state": trial.state.name.lower(),
@@ -32,6 +35,11 @@ def row(trial: FrozenTrial) -> dict[str, Any]:
         "failure": attributes.get("failure"),
         "reason": attributes.get("reason"),
     }
+
+
+def facts(trial: FrozenTrial) -> dict[str, Any]:
+    """What is known of a trial: its configuration, and how it ended if it has."""
+    return {**trial.user_attrs, **trial.user_attrs.get(RESULT, {})}
 
 
 def leaderboard(trials: Iterable[FrozenTrial], objective: Objective) -> pd.DataFrame:
@@ -45,11 +53,12 @@ def leaderboard(trials: Iterable[FrozenTrial], objective: Objective) -> pd.DataF
 
 def merit(trial: FrozenTrial, objective: Objective) -> tuple[float, float, int]:
     """A sort key, best first: the objective, on a tie the validation loss, then the number."""
-    value = trial.user_attrs.get("best_value")
+    found = facts(trial)
+    value = found.get("best_value")
     if value is None or not math.isfinite(value):
         return (float("inf"), float("inf"), trial.number)
     sign = -1 if objective.direction == "maximize" else 1
-    loss = trial.user_attrs.get("metrics", {}).get("val_loss", float("inf"))
+    loss = found.get("metrics", {}).get("val_loss", float("inf"))
     return (sign * value, loss, trial.number)
 
 
@@ -75,4 +84,4 @@ def rival(trials: Iterable[FrozenTrial], objective: Objective) -> FrozenTrial | 
 
 
 def _is_baseline(trial: FrozenTrial) -> bool:
-    return trial.user_attrs.get("configuration", {}).get("strategy") == BASELINE
+    return facts(trial).get("configuration", {}).get("strategy") == BASELINE

@@ -1,55 +1,99 @@
-"""What people look at for one trial: curves, confusion, classes, the worst mistakes."""
+"""What people look at for one trial: curves, confusion, classes, the worst mistakes.
+
+They are drawn by a process of its own: drawing takes as long as a short trial, and the supervisor's
+answers to its workers would wait for it.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
-
-import numpy as np
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
-from tlsearch.data.dataset import Dataset, pixel_store
+from tlsearch.data.dataset import Dataset
+from tlsearch.errors import NoResultError
+from tlsearch.execution.events import Failed, Finished
+from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.paths import Paths
-from tlsearch.report.evaluation import Evaluation
-from tlsearch.report.trial_report import write_trial_report
+from tlsearch.report.job import ReportJob
 from tlsearch.training.phases import head_epochs
 from tlsearch.training.trained import TrainedTrial
 
-MISTAKES = 24
-"""How many photos the contact sheet of mistakes shows."""
+
+class Reports(ABC):
+    """Writes reports of trials, and remembers which of them the tracker has."""
+
+    @abstractmethod
+    def write(self, number: int, configuration: Configuration) -> Path:
+        """Write the report of a complete trial; its folder.
+
+        Raises:
+            NoResultError: it could not be written.
+        """
+
+    @abstractmethod
+    def note_tracked(self, number: int, run: str) -> None:
+        """This run of the tracker has a copy now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Nothing more will be written."""
 
 
-class TrialReports:
-    """Writes the report of a trained trial on the validation split."""
+class TrialReports(Reports):
+    """Reports on the validation split, each in the folder of its trial."""
 
     def __init__(self, sweep: Sweep, paths: Paths, dataset: Dataset) -> None:
         self._sweep = sweep
         self._paths = paths
-        self._dataset = dataset
+        self._folder = paths.sweep(sweep.name)
+        self._classes = dataset.classes
+        rows = dataset.splits["validation"]
+        self._labels = dataset.labels[rows]
+        self._contents = tuple(dataset.contents[i] for i in rows)
+        self._executor = LocalExecutor(1, self._folder.logs / "reports")
 
     def write(self, number: int, configuration: Configuration) -> Path:
-        """Write it into the trial's folder; the folder of the report."""
-        folder = self._paths.sweep(self._sweep.name).trial(number)
-        trained = TrainedTrial(folder)
-        evaluation = self.evaluate(trained.validation(), "validation")
-        write_trial_report(
-            folder / "report",
-            trained.history(),
-            evaluation,
-            self._worst(evaluation, "validation", configuration.image_size),
+        self._executor.submit(self._job(number, configuration))
+        while True:
+            for event in self._executor.wait(timeout=1.0):
+                if isinstance(event, Finished):
+                    return event.result
+                if isinstance(event, Failed):
+                    what = f"the report of trial {number} could not be written"
+                    raise NoResultError(what, received=event.reason)
+
+    def note_tracked(self, number: int, run: str) -> None:
+        self._marker(number).write_text(run, encoding="utf-8")
+
+    def is_missing(self, number: int, run: str) -> bool:
+        """Whether the trial's files are there and this run has no report of them."""
+        marker = self._marker(number)
+        if not TrainedTrial(self._folder.trial(number)).is_whole:
+            return False
+        return not marker.is_file() or marker.read_text(encoding="utf-8") != run
+
+    def close(self) -> None:
+        self._executor.close()
+
+    def _marker(self, number: int) -> Path:
+        return self._folder.trial(number) / "report.tracked"
+
+    def _job(self, number: int, configuration: Configuration) -> ReportJob:
+        folder = self._folder.trial(number)
+        return ReportJob(
+            trial=number,
+            folder=folder,
+            output=folder / "report",
+            paths=self._paths,
+            classes=self._classes,
+            labels=self._labels,
+            contents=self._contents,
+            image_size=configuration.image_size,
             objective=self._sweep.objective.metric,
             unfrozen_at=self._unfrozen_at(configuration),
         )
-        return folder / "report"
-
-    def evaluate(self, probabilities: np.ndarray, split: str) -> Evaluation:
-        labels = self._dataset.labels[self._dataset.splits[split]]
-        return Evaluation(probabilities, labels, self._dataset.classes)
-
-    def _worst(self, evaluation: Evaluation, split: str, size: int) -> np.ndarray:
-        rows = self._dataset.splits[split][evaluation.worst(MISTAKES)]
-        store = pixel_store(self._paths, size)
-        return store.pixels[store.rows([self._dataset.contents[i] for i in rows])]
 
     def _unfrozen_at(self, configuration: Configuration) -> int | None:
         alone = head_epochs(self._sweep.train)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from optuna.trial import TrialState as Ended
+
 from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
@@ -54,7 +56,9 @@ class Stages:
             dataset = self._prepare_data()
             with self._recorder(dataset) as recorder, self._executor() as executor:
                 self._search(dataset, recorder, executor, stop)
-                self._deliver(dataset, recorder, executor)
+                best = self._deliver(dataset, recorder, executor)
+            # Only now is everything tracked, reports too.
+            self._study.note_delivery(best)
         result = self._result()
         if result.comparison is not None:
             self._notify(Notice("compared", result.comparison.as_dict()))
@@ -94,16 +98,27 @@ class Stages:
         store = resolve_uri(self._sweep.tracking.uri, None, self._paths)
         tracker = MLflowTracker(store)
         reports = TrialReports(self._sweep, self._paths, dataset)
-        recorder = Recorder(tracker, self._sweep, reports.write, self._notify)
+        recorder = Recorder(tracker, self._sweep, reports, self._notify)
         recorder.open(lambda: self._open_parent(tracker, dataset), self._note_run)
+        self._catch_up(recorder, reports)
         try:
             yield recorder
-        except TlsearchError as error:
-            state: TrialState = "interrupted" if isinstance(error, Interrupted) else "failed"
-            recorder.later(lambda parent: tracker.finish_sweep(parent, {}, {}, state))
+        except BaseException as error:
+            recorder.give_up_reports()
+            if isinstance(error, TlsearchError):
+                state: TrialState = "interrupted" if isinstance(error, Interrupted) else "failed"
+                recorder.later(lambda parent: tracker.finish_sweep(parent, {}, {}, state))
             raise
         finally:
             recorder.close()
+
+    def _catch_up(self, recorder: Recorder, reports: TrialReports) -> None:
+        """Have the reports written that an earlier process was killed before."""
+        runs = self._study.runs()
+        for trial in self._study.finished():
+            run = runs.get(trial.number)
+            if trial.state is Ended.COMPLETE and run and reports.is_missing(trial.number, run):
+                recorder.report(trial.number, self._study.configuration_of(trial), run)
 
     def _note_run(self, number: int, run: str) -> None:
         self._study.note_run(number, run)
@@ -154,7 +169,8 @@ class Stages:
                 hint=f"to continue: {self._command}",
             )
 
-    def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> None:
+    def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> int:
+        """Export, judge and register the champion; its number."""
         best = self._study.champion()
         self._notify(Notice("champion", row(best)))
         configuration = self._study.configuration_of(best)
@@ -175,7 +191,7 @@ class Stages:
         if run is not None:
             delivery.register(run, result, recorder, rival)
         recorder.drain()
-        self._study.note_delivery(best.number)
+        return best.number
 
     def _judge_rival(
         self, delivery: Delivery, recorder: Recorder, executor: Executor

@@ -174,6 +174,12 @@ class SweepStudy:
         """The tracker's run of a trial, or with None the sweep's own."""
         return self._study.user_attrs.get(_run_key(number))
 
+    def runs(self) -> dict[int, str]:
+        """The tracker's runs of all trials that have one."""
+        prefix = _run_key(0).removesuffix("0")
+        known = self._study.user_attrs.items()
+        return {int(key.removeprefix(prefix)): run for key, run in known if key.startswith(prefix)}
+
     def note_run(self, number: int | None, run: str) -> None:
         self._study.set_user_attr(_run_key(number), run)
 

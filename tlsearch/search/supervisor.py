@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from optuna.trial import Trial, TrialState
@@ -37,6 +37,8 @@ class ActiveTrial:
     trial: Trial
     configuration: Configuration
     attempt: int
+    counts: dict[str, int] = field(default_factory=dict)
+    """Of its network's parameters, once that is built."""
 
 
 class Supervisor:
@@ -99,10 +101,7 @@ class Supervisor:
     def _next(self) -> Trial | None:
         if self._waiting:
             return self._waiting.popleft()
-        asked = len(self._study.finished()) + len(self._active)
-        if asked >= self._sweep.budget.trials or self._study.is_spent():
-            return None
-        return self._study.ask()
+        return None if self._study.is_spent(len(self._active)) else self._study.ask()
 
     def _start(self, trial: Trial) -> None:
         configuration = self._study.configure(trial)
@@ -134,22 +133,21 @@ class Supervisor:
             self._end_without_result(active.trial, event.kind, event.reason)
 
     def _built(self, active: ActiveTrial, event: Started) -> None:
-        counts = {
-            "total_parameters": event.total_parameters,
-            "trainable_parameters": event.trainable_parameters,
-        }
-        for name, count in counts.items():
-            active.trial.set_user_attr(name, count)
-        self._recorder.describe(event.trial, counts)
-        self._notify(Notice("network_built", {"trial": event.trial, **counts}))
+        active.counts["total_parameters"] = event.total_parameters
+        active.counts["trainable_parameters"] = event.trainable_parameters
+        self._recorder.describe(event.trial, active.counts)
+        self._notify(Notice("network_built", {"trial": event.trial, **active.counts}))
 
     def _answer(self, active: ActiveTrial, event: EpochEnded, stop: StopRequest) -> None:
         value = event.metrics[self._sweep.objective.metric]
-        prune = self._study.report(active.trial, event.epoch, value)
+        # The worker waits for the answer, so what does not change it comes afterwards.
+        waits = self._study.may_prune(event.epoch)
+        prune = waits and self._study.report(active.trial, event.epoch, value)
         decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
         self._executor.answer(event.trial, decision)
-        metrics = {**event.metrics, "epoch_seconds": event.seconds}
-        self._recorder.epoch(event.trial, event.epoch, metrics)
+        if not waits:
+            self._study.report(active.trial, event.epoch, value)
+        self._recorder.epoch(event.trial, event.epoch, event.metrics, event.seconds)
         facts = {"trial": event.trial, "epoch": event.epoch, "metrics": dict(event.metrics)}
         self._notify(Notice("epoch", {**facts, "seconds": event.seconds}))
 
@@ -195,9 +193,10 @@ class Supervisor:
     def _tell(
         self, trial: Trial, state: TrialState, value: float | None, facts: dict[str, object]
     ) -> None:
-        self._active.pop(trial.number, None)
+        active = self._active.pop(trial.number, None)
         now = time.monotonic()
         self._study.add_seconds(now - self._clock)
         self._clock = now
-        frozen = self._study.tell(trial, state, value, facts)
+        counts = active.counts if active else {}
+        frozen = self._study.tell(trial, state, value, {**counts, **facts})
         self._notify(Notice("trial_ended", row(frozen)))

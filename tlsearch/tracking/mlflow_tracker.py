@@ -7,7 +7,7 @@ for the whole process and ends it as FINISHED when the interpreter exits, whatev
 from __future__ import annotations
 
 import getpass
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -18,10 +18,16 @@ from tlsearch.tracking.connection import connect, translate_errors
 from tlsearch.tracking.leaderboard import describe_leaderboard
 from tlsearch.tracking.location import TrackingStore
 from tlsearch.tracking.registry import register_bundle
-from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrackingError, TrialState
+from tlsearch.tracking.tracker import (
+    DatasetSummary,
+    EpochPoint,
+    Tracker,
+    TrackingError,
+    TrialState,
+)
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 STATUS = {
     "complete": "FINISHED",
@@ -35,6 +41,9 @@ STATUS = {
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it the UI opens on the view for language models."""
 
+
+NUMBER = "tlsearch.trial"
+"""The tag that has a trial's number."""
 
 EPOCH_METRIC = "loss"
 """A metric that every epoch has."""
@@ -52,6 +61,8 @@ class MLflowTracker(Tracker):
         self.store = store
         self._client = connect(store)
         self._epochs: dict[str, set[int]] = {}
+        self._experiments: dict[str, str] = {}
+        self._trials: dict[str, dict[str, str]] = {}
 
     @classmethod
     def open_early(cls, store: TrackingStore) -> Future[MLflowTracker]:
@@ -87,25 +98,20 @@ class MLflowTracker(Tracker):
         self, parent: str, number: int, parameters: Mapping[str, Any], tags: Mapping[str, str]
     ) -> str:
         flat = entries.flatten(parameters)
-        labels = {**_who(), "tlsearch.kind": "trial", "tlsearch.trial": str(number), **tags}
+        labels = {**_who(), "tlsearch.kind": "trial", NUMBER: str(number), **tags}
         with translate_errors(self.store):
             known = self._trial(parent, number)
-            run = known or self._create_trial(parent, number, flat)
-            self._epochs[run.info.run_id] = self._logged_epochs(known) if known else set()
-            self._reopen(run, labels)
-            self._log_parameters(run, flat)
-            return run.info.run_id
+            if known is None:
+                return self._create_trial(parent, number, flat, labels)
+            self._epochs[known.info.run_id] = self._logged_epochs(known)
+            self._reopen(known, labels)
+            self._log_parameters(known, flat)
+            return known.info.run_id
 
-    def log_epoch(
-        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
-    ) -> None:
-        logged = self._epochs.setdefault(run_id, set())
-        if epoch in logged:
-            return
+    def log_epochs(self, run_id: str, points: Sequence[EpochPoint]) -> None:
         with translate_errors(self.store):
-            points = entries.make_metrics(metrics, epoch, timestamp)
-            self._client.log_batch(run_id, metrics=points)
-        logged.add(epoch)
+            self._client.log_batch(run_id, metrics=self._unlogged(run_id, points))
+        self._epochs.setdefault(run_id, set()).update(point.epoch for point in points)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         with translate_errors(self.store):
@@ -115,14 +121,24 @@ class MLflowTracker(Tracker):
         with translate_errors(self.store):
             self._client.log_artifacts(run_id, str(folder), under)
 
-    def finish_trial(self, run_id: str, state: TrialState, reason: str | None = None) -> None:
+    def finish_trial(
+        self,
+        run_id: str,
+        state: TrialState,
+        reason: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        points: Sequence[EpochPoint] = (),
+    ) -> None:
+        logged = self._unlogged(run_id, points) + entries.make_metrics(metrics or {})
+        tags = {"tlsearch.reason": reason} if reason else {}
         with translate_errors(self.store):
-            self._end(run_id, state, {"tlsearch.reason": reason} if reason else {})
+            self._end(run_id, state, tags, logged)
+        self._epochs.pop(run_id, None)
 
     def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
         reason = "the sweep started again and nobody trains this trial any more"
         with translate_errors(self.store):
-            running = self._children(parent, "attributes.status = 'RUNNING'")
+            running = self._children(parent, " and attributes.status = 'RUNNING'")
             stale = [run.info.run_id for run in running if run.info.run_id not in keep]
             for run_id in stale:
                 self._end(run_id, "interrupted", {"tlsearch.reason": reason})
@@ -140,13 +156,15 @@ class MLflowTracker(Tracker):
         state: TrialState = "complete",
     ) -> None:
         with translate_errors(self.store):
-            self._client.log_batch(parent, metrics=entries.make_metrics(metrics))
-            self._end(parent, state, tags)
+            self._end(parent, state, tags, entries.make_metrics(metrics))
 
     def experiment_of(self, run_id: str) -> str:
         """The id of the experiment that a run belongs to."""
-        with translate_errors(self.store):
-            return self._client.get_run(run_id).info.experiment_id
+        if run_id not in self._experiments:
+            with translate_errors(self.store):
+                run = self._client.get_run(run_id)
+            self._experiments[run_id] = run.info.experiment_id
+        return self._experiments[run_id]
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -181,7 +199,17 @@ class MLflowTracker(Tracker):
         return run if run.info.lifecycle_stage == "active" else None
 
     def _trial(self, parent: str, number: int) -> Run | None:
-        return next(iter(self._children(parent, f"tags.`tlsearch.trial` = '{number}'")), None)
+        """The run of a trial that was started before, by this process or an earlier one."""
+        if parent not in self._trials:
+            runs = {run.data.tags.get(NUMBER): run.info.run_id for run in self._children(parent)}
+            self._trials[parent] = {number: run for number, run in runs.items() if number}
+        return self._find(self._trials[parent].get(str(number)))
+
+    def _unlogged(self, run_id: str, points: Sequence[EpochPoint]) -> list[Metric]:
+        logged = self._epochs.get(run_id, set())
+        fresh = [point for point in points if point.epoch not in logged]
+        made = [entries.make_metrics(p.metrics, p.epoch, p.timestamp) for p in fresh]
+        return [metric for metrics in made for metric in metrics]
 
     def _logged_epochs(self, run: Run) -> set[int]:
         """The epochs that a run has, of a trial that starts again."""
@@ -190,15 +218,20 @@ class MLflowTracker(Tracker):
         history = self._client.get_metric_history(run.info.run_id, EPOCH_METRIC)
         return {point.step for point in history}
 
-    def _create_trial(self, parent: str, number: int, parameters: Mapping[str, str]) -> Run:
+    def _create_trial(
+        self, parent: str, number: int, parameters: Mapping[str, str], labels: Mapping[str, str]
+    ) -> str:
         words = [f"{number:03d}", parameters.get("backbone"), parameters.get("strategy")]
         name = " ".join(word for word in words if word)
         # Parent and number are set at once with the run: a crash leaves no orphan behind.
-        tags = {"mlflow.parentRunId": parent, "tlsearch.trial": str(number)}
-        return self._client.create_run(self.experiment_of(parent), tags=tags, run_name=name)
+        tags = {**labels, "mlflow.parentRunId": parent, "tlsearch.state": "running"}
+        run = self._client.create_run(self.experiment_of(parent), tags=tags, run_name=name)
+        self._trials[parent][str(number)] = run.info.run_id
+        self._log_parameters(run, parameters)
+        return run.info.run_id
 
-    def _children(self, parent: str, condition: str) -> list[Run]:
-        query = f"tags.`mlflow.parentRunId` = '{parent}' and {condition}"
+    def _children(self, parent: str, condition: str = "") -> list[Run]:
+        query = f"tags.`mlflow.parentRunId` = '{parent}'{condition}"
         experiments = [self.experiment_of(parent)]
         found: list[Run] = []
         token = None
@@ -213,8 +246,15 @@ class MLflowTracker(Tracker):
         self._client.update_run(run.info.run_id, status="RUNNING")
         self._log_tags(run.info.run_id, {**tags, "tlsearch.state": "running"})
 
-    def _end(self, run_id: str, state: TrialState, tags: Mapping[str, str]) -> None:
-        self._log_tags(run_id, {**tags, "tlsearch.state": state})
+    def _end(
+        self,
+        run_id: str,
+        state: TrialState,
+        tags: Mapping[str, str],
+        metrics: Sequence[Metric] = (),
+    ) -> None:
+        labels = entries.make_tags({**tags, "tlsearch.state": state})
+        self._client.log_batch(run_id, metrics=metrics, tags=labels)
         self._client.set_terminated(run_id, STATUS[state])
 
     def _log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:

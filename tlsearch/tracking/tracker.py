@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +40,15 @@ class DatasetSummary:
     counts: Mapping[str, Mapping[str, int]]
 
 
+@dataclass(frozen=True)
+class EpochPoint:
+    """One epoch's metrics, and when it ended in seconds since 1970."""
+
+    epoch: int
+    metrics: Mapping[str, float]
+    timestamp: float
+
+
 class Tracker(ABC):
     """Where a sweep's runs are logged. Each method raises TrackingError if the store fails."""
 
@@ -71,13 +80,17 @@ class Tracker(ABC):
         """Open a trial's run below `parent` and return its id; a second call reopens it."""
 
     @abstractmethod
-    def log_epoch(
-        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
-    ) -> None:
-        """Log one epoch's metrics in one call; `timestamp` in seconds since 1970.
+    def log_epochs(self, run_id: str, points: Sequence[EpochPoint]) -> None:
+        """Log the metrics of some epochs, in one call if the store can.
 
         An epoch that the run has already, of a trial that is trained again, is left as it is.
         """
+
+    def log_epoch(
+        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp: float
+    ) -> None:
+        """Log one epoch's metrics."""
+        self.log_epochs(run_id, [EpochPoint(epoch, metrics, timestamp)])
 
     @abstractmethod
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
@@ -88,8 +101,21 @@ class Tracker(ABC):
         """Copy the files of a folder to the run, below the folder `under` if it is given."""
 
     @abstractmethod
-    def finish_trial(self, run_id: str, state: TrialState, reason: str | None = None) -> None:
-        """End a trial's run; `reason` says why it did not complete."""
+    def finish_trial(
+        self,
+        run_id: str,
+        state: TrialState,
+        reason: str | None = None,
+        metrics: Mapping[str, float] | None = None,
+        points: Sequence[EpochPoint] = (),
+    ) -> None:
+        """Log what is left to log of a trial and end its run.
+
+        Args:
+            reason: why it did not complete.
+            metrics: those that belong to the run as a whole.
+            points: its last epochs, see `log_epochs`.
+        """
 
     @abstractmethod
     def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
