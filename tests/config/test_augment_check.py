@@ -74,7 +74,8 @@ def test_a_policy_has_defaults_that_change_nothing_but_the_side():
         ("augment: {name: a, rotatoin: 2}", "did you mean rotation?"),
         ("augment: [none, {name: a, hue: 3}]", "6:34: space.augment[1].hue must be at most 0.5 "),
         ("augment: {name: a, crop: 0}", "space.augment.crop must be at least 0.05"),
-        ("augment: {name: a b}", "space.augment.name must be"),
+        ("augment: {name: a b}", "space.augment.name must be 1 to 40 letters, digits, dots"),
+        ("augment: [{name: ''}]", "space.augment[0].name must be 1 to 40 letters"),
         ("augment: {name: light, hue: 0.1}", "light has values already"),
         ("augment: [{name: a}, {name: a, hue: 0.1}]", "two policies are called a"),
         ("augment: {type: float, low: 1, high: 2}", "takes choices, not a range"),
@@ -124,26 +125,10 @@ def test_it_is_none_where_the_command_line_turns_augmentation_off(file):
     assert "has no effect" in mistake(file(), "space.augment_strength=[1, 2]")
 
 
-@pytest.mark.parametrize("name", ["mixup", "cutmix"])
-@pytest.mark.parametrize("value", ["0.2", "[0, 1]", "{type: float, low: 0, high: 1}"])
-def test_mixing_where_no_trial_sees_photos_is_a_mistake(file, name, value):
-    told = mistake(file(f"{name}: {value}"))
-    assert told.startswith(f"6:3: space.{name} has no effect: it blends photos")
-    assert "views: online" in told
-
-
-@pytest.mark.parametrize(
-    ("lines", "override"),
-    [
-        (["mixup: 0"], "budget.trials=3"),
-        (["mixup: 0.2", "strategy: [feature_extraction, from_scratch]"], "budget.trials=3"),
-        (["mixup: 0.2"], "data.views=online"),
-        (["mixup: 0.2"], "store.use=never"),
-        (["mixup: 0.2", "strategy: from_scratch"], "space.strategy=feature_extraction"),
-    ],
-)
-def test_mixing_elsewhere_is_none(file, lines, override):
-    load(file(*lines), [override])
+def test_mixing_is_searched_in_any_form(file):
+    space = load(file("mixup: [0, 0.2]", "cutmix: {type: float, low: 0, high: 1}")).space
+    assert space.mixup.choices == [0, 0.2]
+    assert (space.cutmix.low, space.cutmix.high) == (0, 1)
 
 
 @pytest.mark.parametrize(("override", "views"), [("3", 3), ("online", "online")])

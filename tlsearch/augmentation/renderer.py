@@ -29,7 +29,7 @@ _AT_ONCE = 8
 class Renderer:
     """Makes renditions of photos by one policy at one strength.
 
-    `name` says all that decides the pixels beside photo and seed: `light@1.0#1`.
+    `name` says all that decides the pixels beside photo and seed: `light@1.0-v1`.
     """
 
     def __init__(self, policy: Policy, name: str) -> None:
@@ -80,7 +80,7 @@ def renderer(policy: str | Policy, strength: float = 1.0) -> Renderer | None:
         name, values = policy, BUILT_IN[policy]
     else:
         name, values = f"policy-{_digest(policy)}", policy
-    return Renderer(at_strength(values, strength), f"{name}@{strength}#{ARITHMETIC}")
+    return Renderer(at_strength(values, strength), f"{name}@{strength}-v{ARITHMETIC}")
 
 
 def _digest(policy: Policy) -> str:

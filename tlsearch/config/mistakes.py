@@ -36,6 +36,7 @@ _PATTERNS = {
     "name": "1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first",
     "data.sha256": "64 hexadecimal digits, in lower case",
     "output.path": "a path that ends in .weights.h5",
+    "space.augment.name": "1 to 40 letters, digits, dots, underscores and hyphens, a letter first",
 }
 _EXAMPLES = {
     "version": "version: 1",
@@ -136,9 +137,14 @@ def _unknown_key(problem: _Problem, document: Document) -> Mistake:
 def _missing_key(problem: _Problem, document: Document) -> Mistake:
     name = dotted(problem.path)
     key = str(problem.path[-1])
-    example = _EXAMPLES.get(name) or _PARAMETER_EXAMPLES.get(key) or f"{key}: ..."
+    example = _EXAMPLES.get(_place(problem.path)) or _PARAMETER_EXAMPLES.get(key) or f"{key}: ..."
     hint = f"add `{example}`"
     return Mistake(document.key_spot(problem.path[:-1]), f"{name} is missing", hint)
+
+
+def _place(path: KeyPath) -> str:
+    """The path whichever form a parameter is in: `space.augment.name` for each of the choices."""
+    return dotted(tuple(step for step in path if isinstance(step, str) and step != "choices"))
 
 
 def _by_path(problems: list[_Problem]) -> list[list[_Problem]]:
@@ -171,7 +177,7 @@ def _expected(problem: _Problem) -> str:
         keys = f"a mapping with keys such as {', '.join(problem.location.allowed[:3])}"
         return f"a name or {keys}" if problem.path[:2] in BACKBONE_PLACES else keys
     if problem.kind == "string_pattern_mismatch":
-        return _PATTERNS.get(dotted(problem.path), f"text like {problem.context['pattern']}")
+        return _PATTERNS.get(_place(problem.path), f"text like {problem.context['pattern']}")
     return f"something else: {problem.kind.replace('_', ' ')}"
 
 

@@ -208,8 +208,8 @@ class Space(Strict):
     """What multiplies all ranges of the policy, or the magnitude of RandAugment. Trials share
     stored views where they have the same: a range without a `step` makes each compute its own."""
     mixup: Alphas = Field(default=one_of(0.0), validate_default=True)
-    """The alpha of mixup (Zhang et al. 2018); 0 is off. It blends photos, and so does nothing in
-    trials that read what a frozen prefix made of them."""
+    """The alpha of mixup (Zhang et al. 2018); 0 is off. A trial that blends photos runs its whole
+    network on them in every epoch: nothing that is stored helps it."""
     cutmix: Alphas = Field(default=one_of(0.0), validate_default=True)
     """The alpha of CutMix (Yun et al. 2019), likewise; with both, each batch draws one of them."""
     pooling: Choices[Literal["avg", "max"]] = Field(default=one_of("avg"), validate_default=True)
