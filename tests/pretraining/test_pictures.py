@@ -8,7 +8,7 @@ import pytest
 from tlsearch.config.pretraining import Patterns
 from tlsearch.data.patterns.task import PatternTask
 from tlsearch.pretraining.pictures import DrawnPictures, StoredPhotos
-from tlsearch.training.activations import Photos
+from tlsearch.training.photos import Photos
 
 COUNT, SIZE = 70, 16
 """More than the processes draw at once, so that an epoch is put together from portions."""
