@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from tlsearch.store.store import ActivationStore
 from tlsearch.training.economy import Prospect, judge
 from tlsearch.training.frozen import FrozenBackbone, Run
 from tlsearch.training.head import POOLED
+from tlsearch.training.mixture import Mixture, Shelf
 from tlsearch.training.photos import Photos
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 ORIGINAL = "original"
+_SHELF = Shelf()
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ class Activations:
         split: they are there, or it pays to put them there."""
         if self._saving.use == "never":
             return False
+        if _SHELF.get(self._name("train", cut, seen)) is not None:
+            return True
         if all(self._has("train", cut, view) for view in seen):
             return True
         prospect = self.prospect(cut, len(seen))
@@ -154,6 +158,11 @@ class Activations:
             self._ensure(split, cut, view)
         return [self.entry(cut, view).rows(self._photos[split].contents) for view in seen]
 
+    def mixture(self, split: str, cut: str, seen: Sequence[View]) -> Mixture:
+        """The same, to be drawn from; in memory if a trial before had it there, or it is small."""
+        name = self._name(split, cut, seen)
+        return _SHELF.get(name) or _SHELF.mix(name, self.rows(split, cut, seen))
+
     def look(self, split: str, cut: str) -> np.ndarray:
         """The outputs at a cut for all photos of a split as they are, [n, ...]: stored or not."""
         if self._saving.use != "never":
@@ -179,6 +188,10 @@ class Activations:
         """Of the backbone, without a classifier; without building it where that is stored."""
         facts = self.entry(POOLED, View()).facts
         return int(facts.get("parameters") or self.frozen.parameters)
+
+    def _name(self, split: str, cut: str, seen: Sequence[View]) -> Hashable:
+        keys = tuple(self.frozen.key(cut, view.name) for view in seen)
+        return self._photos[split].digest, keys
 
     def _base(self, cut: str, number: int) -> str | None:
         """The shallower cut to store first: the one below all that the sweep may unfreeze, if

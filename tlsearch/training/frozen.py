@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +33,7 @@ WORTH_CONVERTING = 2_000
 """Photos from which on the conversion to onnxruntime pays."""
 FORMAT = 1
 """To be raised when the same key would mean other numbers."""
+_RESIZE = hashlib.sha256(json.dumps(RESIZE_RULE, sort_keys=True).encode()).hexdigest()[:12]
 Pooling = Literal["avg", "max"]
 Run = Callable[[np.ndarray], np.ndarray]
 """From a batch to its outputs."""
@@ -73,21 +74,20 @@ class FrozenBackbone:
 
     def key(self, cut: str, view: str) -> ActivationKey:
         """What the store keeps the outputs at a cut under; reads the weights, builds nothing."""
-        rule = json.dumps(RESIZE_RULE, sort_keys=True).encode()
         row = None if self.spec.is_file else BACKBONES.get(self.spec.name)
         is_pooled = cut == POOLED
         return ActivationKey(
             backbone=self.spec.label,
             weights=weights_digest(self.spec, self.image_size),
             preprocessing=row.preprocessing if row else "its own",
-            resize=hashlib.sha256(rule).hexdigest()[:12],
+            resize=_RESIZE,
             image_size=self.image_size,
             cut=f"{POOLED}:{self.pooling}" if is_pooled else cut,
             view=view,
             # Pooled features are small, and reading half precision takes the processor longer.
             dtype="float32" if is_pooled else "float16",
             compute=self.policy,
-            version=f"keras {version('keras')}, format {FORMAT}",
+            version=_version(),
         )
 
     def between(self, start: str | None, end: str) -> keras.Model:
@@ -147,6 +147,12 @@ class FrozenBackbone:
             return build(self.spec, self.image_size)
         finally:
             keras.config.set_dtype_policy(before)
+
+
+@cache
+def _version() -> str:
+    """Of what else could change the numbers."""
+    return f"keras {version('keras')}, format {FORMAT}"
 
 
 def reading(step: keras.Model) -> keras.Model:

@@ -13,7 +13,6 @@ from tlsearch.training.head_learner import Features, HeadLearner
 from tlsearch.training.head_model import HeadModel, HeadShape
 from tlsearch.training.learner import Learner
 from tlsearch.training.lesson import Counts, Lesson
-from tlsearch.training.mixture import Mixture
 from tlsearch.training.phases import Phase
 from tlsearch.training.task import Task
 from tlsearch.training.weights import Weights, count
@@ -37,8 +36,8 @@ class HeadLesson(Lesson):
 
     def learner(self, known: Weights) -> Learner:
         task, stored = self._task, self._activations
-        shown = Mixture(stored.rows("train", POOLED, task.shown))
-        judged = Mixture(stored.rows("validation", POOLED, [View()]))
+        shown = stored.mixture("train", POOLED, task.shown)
+        judged = stored.mixture("validation", POOLED, [View()])
         labels = task.labels
         validation = judged.look(np.arange(len(labels["validation"])))
         features = Features(shown.take, labels["train"], validation)

@@ -13,7 +13,6 @@ from tlsearch.training.activations import Activations, View
 from tlsearch.training.draws import Draw
 from tlsearch.training.learner import Learner
 from tlsearch.training.lesson import Counts, Lesson
-from tlsearch.training.mixture import Mixture
 from tlsearch.training.network import build_network, build_suffix, let_learn, trainable_parameters
 from tlsearch.training.phases import Phase
 from tlsearch.training.task import Task
@@ -87,8 +86,8 @@ class SuffixLesson(KerasLesson):
         from tlsearch.training.keras_learner import Examples
 
         task = self._task
-        shown = Mixture(self._activations.rows("train", self._cut, task.shown))
-        judged = Mixture(self._activations.rows("validation", self._cut, [View()]))
+        shown = self._activations.mixture("train", self._cut, task.shown)
+        judged = self._activations.mixture("validation", self._cut, [View()])
         labels = task.labels["train"]
         return Examples(
             show=lambda places, draw: (shown.take(places, draw), labels[places]),

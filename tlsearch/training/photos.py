@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +24,11 @@ class Photos:
     pixels: np.ndarray
     rows: np.ndarray
     contents: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Stands for which photos they are, and their order."""
+        return hashlib.sha256("".join(self.contents).encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.rows)
