@@ -143,6 +143,14 @@ def test_they_are_nothing_else(file, views):
     assert "or online" in told
 
 
+def test_a_single_view_is_no_augmentation(file):
+    told = mistake(file("augment: [none, light]"), "data.views=1")
+    assert "data.views leaves augmented trials the photos as they are (received 1)" in told
+    assert "views: online" in told
+    assert load(file(), ["data.views=1"]).data.views == 1
+    assert load(file("augment: light", "strategy: from_scratch"), ["data.views=1"]).data.views == 1
+
+
 def test_overrides_reach_into_a_policy(file):
     path = file(f"augment: {MINE}")
     policy = load(path, ["space.augment.rotation=30"]).space.augment.choices[0]

@@ -10,10 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from tlsearch.config.augment_check import AUGMENT_PLACE
 from tlsearch.config.document import Document, KeyPath, Mistake, dotted
 from tlsearch.config.location import Location, locate
-from tlsearch.config.parameters import BACKBONE_PLACES, RANGE_KEYS
+from tlsearch.config.parameters import AUGMENT_PLACE, BACKBONE_PLACES, RANGE_KEYS
 from tlsearch.config.suggestion import nearest, suggest
 
 _EXPECTED = {

@@ -20,6 +20,7 @@ VALUE_KEYS = BACKBONE_KEYS | Policy.model_fields.keys()
 RECIPE_BACKBONE = ("backbone",)
 BACKBONE_PLACES = (("space", "backbone"), RECIPE_BACKBONE)
 """Where a sweep or a recipe names backbones."""
+AUGMENT_PLACE = ("space", "augment")
 RANGE_KEYS = frozenset({"type", "low", "high", "log", "step"})
 
 

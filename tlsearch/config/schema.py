@@ -66,8 +66,9 @@ class Data(PhotoData):
     """The photos of a sweep."""
 
     views: Annotated[int, Field(ge=1)] | Literal["online"] = 4
-    """How many augmented renditions of each training photo are made, once, for a frozen prefix;
-    `online` makes new ones in every epoch, and nothing of them is stored."""
+    """How many views of each training photo augmented trials draw from, where what a frozen prefix
+    makes of them is stored: the photo itself, and renditions of it. `online` makes new renditions
+    in every epoch instead, and stores none."""
 
 
 class Objective(Strict):
