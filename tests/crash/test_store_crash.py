@@ -99,14 +99,19 @@ def go(process):
     process.stdin.flush()
 
 
-def assert_completes(folder):
-    """What is there is right, what was stored before is there, the rest can be filled."""
+def assert_sound(entry, photos):
+    """What is there is right, and what was stored before is there."""
+    missing = set(entry.missing(photos))
+    assert not missing & set(FIRST)
+    there = [photo for photo in photos if photo not in missing]
+    assert np.array_equal(entry.rows(there).read(), half(there))
+
+
+def assert_completes(folder, photos=PHOTOS):
+    """It is sound, the rest can be filled, and then nothing is left of what was killed."""
     with ActivationStore(folder, 10**9).open(key()) as entry:
-        missing = set(entry.missing(PHOTOS))
-        assert not missing & set(FIRST)
-        there = [photo for photo in PHOTOS if photo not in missing]
-        assert np.array_equal(entry.rows(there).read(), half(there))
-        one_more = contents(len(PHOTOS) + 1)
+        assert_sound(entry, photos)
+        one_more = contents(len(photos) + 1)
         entry.fill(one_more, SHAPE, expected)
         assert np.array_equal(entry.rows(one_more).read(), half(one_more))
         assert len(list(entry.folder.glob("shard-*"))) == 2 * len(shards(entry.folder))
@@ -147,13 +152,9 @@ def test_kill_at_any_moment(folder, fill):
         time.sleep(seconds)
         process.kill()
         process.wait()
-        photos = contents(160 * number)
         with ActivationStore(folder, 10**9).open(key()) as entry:
-            missing = set(entry.missing(photos))
-            there = [photo for photo in photos if photo not in missing]
-            assert not missing & set(FIRST)
-            assert np.array_equal(entry.rows(there).read(), half(there))
-    assert_completes(folder)
+            assert_sound(entry, contents(160 * number))
+    assert_completes(folder, contents(160 * number))
 
 
 def test_two_at_once_compute_each_photo_once(tmp_path, folder, fill):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from tiny_activations import ROW_BYTES, SHAPE, contents, expected, flip, key, shards
 
 from tlsearch.errors import HomeError
+from tlsearch.store.files import write_sealed
 from tlsearch.store.store import ActivationStore
 
 PHOTOS = contents(12)
@@ -103,6 +105,13 @@ def test_an_entry_that_nothing_describes_is_made_anew(filled, fresh, damage):
         assert entry.shape is None
         _assert_sound(entry)
         assert entry.shape == SHAPE
+
+
+def test_rows_of_another_shape_than_the_description_says(filled, fresh):
+    write_sealed(filled / "entry.json", {"key": asdict(key()), "shape": [7]})
+    with fresh() as entry:
+        assert entry.missing(PHOTOS) == PHOTOS
+        _assert_sound(entry)
 
 
 def test_damaged_facts_are_no_facts(filled, fresh):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from types import SimpleNamespace
@@ -231,21 +232,28 @@ def test_a_store_in_a_place_that_cannot_be_made(tmp_path):
         store.open(key())
 
 
-def test_a_disk_that_refuses_to_write(store, monkeypatch):
-    def refuse(number):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("refused", [1, 2, 3])
+def test_a_disk_that_refuses_to_write(store, monkeypatch, refused):
+    """The rows, what tells of them, or the folder."""
+    calls = []
+
+    def fsync(number):
+        calls.append(number)
+        if len(calls) >= refused:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     photos = contents(8)
     with store.open(key()) as entry:
         entry.fill(photos[:4], SHAPE, expected)
-        monkeypatch.setattr(os, "fsync", refuse)
-        with pytest.raises(HomeError, match="No space left") as refused:
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(HomeError, match="No space left") as error:
             entry.fill(photos, SHAPE, expected)
-        assert str(entry.folder) in str(refused.value)
+        assert str(entry.folder) in str(error.value)
         with pytest.raises(HomeError, match="No space left"):
             entry.note({"a": 1})
         monkeypatch.undo()
-        assert not list(entry.folder.glob("*.partial"))
+        left = [file.suffix for file in entry.folder.iterdir() if file.suffix != ".lock"]
+        assert sorted(left) == [".json", ".json", ".rows"]
         assert entry.missing(photos) == photos[4:]
         received = entry.rows(photos[:4]).read()
         assert np.array_equal(received, expected(photos[:4]).astype(np.float16))
