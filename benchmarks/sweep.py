@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -42,6 +43,8 @@ QUICK_SCENARIOS = ["feature_extraction", "mixed"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    # So that what a side has started ends with the benchmark.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options = parse(arguments)
     console = Console(stderr=True)
     try:
@@ -61,7 +64,8 @@ def compare(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     with scratch(keep=options.keep) as folder:
         photos = split_folders(options.data, options.photos, folder / "photos")
         setting = _setting(options, photos)
-        bench = Bench(setting, folder, options.rounds, options.sample, _say(console))
+        repeats = 2 if options.quick else 4
+        bench = Bench(setting, folder, options.rounds, options.sample, _say(console), repeats)
         return {
             "schema": 1,
             "machine": facts(),

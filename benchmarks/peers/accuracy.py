@@ -12,21 +12,19 @@ from peers.measurement import Measurement
 from peers.rows import Row, figure
 from peers.trials import Trial, sample, whole
 
-REPEATED = 4
-"""How many trials are repeated, and with how many seeds each."""
-
 
 def repeat_with_seeds(bench: Bench, trials: Sequence[Trial]) -> dict[int, list[float]]:
     """Some trials, spread over the kinds, several times each: position to validation accuracies.
 
     tlsearch seeds a trial by its number, so repeating one in a list repeats it with other seeds.
     """
-    positions = sample(trials, REPEATED).positions
-    listed = [trials[i] for i in positions for _ in range(REPEATED)]
+    times = bench.repeats
+    positions = sample(trials, times).positions
+    listed = [trials[i] for i in positions for _ in range(times)]
     bench.tell(f"seed to seed: {len(listed)} trials")
     ran = Ours("tlsearch, other seeds").run(bench, listed, whole(listed), 0)
     return {
-        position: list(ran.values[REPEATED * n : REPEATED * (n + 1)])
+        position: list(ran.values[times * n : times * (n + 1)])
         for n, position in enumerate(positions)
     }
 

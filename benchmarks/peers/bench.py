@@ -24,13 +24,18 @@ _PEERS = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Bench:
-    """What all sides of a benchmark share."""
+    """What all sides of a benchmark share.
+
+    sampled: how many trials of a list those sides run whose trials share nothing; None is all.
+    repeats: how many trials are repeated to see what a seed makes, and with how many seeds each.
+    """
 
     setting: Setting
     scratch: Path
     rounds: int
     sampled: int | None
     tell: Tell
+    repeats: int = 4
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def folder(self, side: str) -> Path:

@@ -35,5 +35,5 @@ def show_value(value: float, unit: str) -> str:
     """A figure with its unit and as many places as it deserves."""
     if not unit:
         return f"{value:.4f}"
-    places = 0 if value >= 1000 else 1 if value >= 10 else 2
+    places = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{places}f} {unit}"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 
 import pytest
 from peers import memory
@@ -57,3 +59,17 @@ def test_a_side_that_fails_shows_its_last_words(tmp_path):
         run([sys.executable, "-c", "raise ValueError('no such luck')"], os.environ, tmp_path)
     assert "no such luck" in str(caught.value)
     assert "exit status 1" in str(caught.value)
+
+
+def test_nothing_is_left_behind(tmp_path):
+    """Whatever goes wrong here, such as a line that cannot be read."""
+    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid); "
+    code += "open('pid', 'w').write(str(p.pid)); print('{broken', flush=True); p.wait()"
+    with pytest.raises(json.JSONDecodeError):
+        run([sys.executable, "-c", code], os.environ, tmp_path)
+    child = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        if child not in memory.family(1):
+            return
+        time.sleep(0.05)
+    pytest.fail("a child still runs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import pytest
 from peers.bench import Bench, Peer
 from peers.photos import split_folders
@@ -21,7 +19,7 @@ def bench(shared, flower_photos, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(shared / "keras"))
         setting = Setting(str(photos), image_size=96, epochs=3, head_epochs=1, batch_size=32)
-        yield Bench(setting, folder, 1, None, print, count())
+        yield Bench(setting, folder, 1, None, print)
 
 
 @pytest.fixture(scope="module")
