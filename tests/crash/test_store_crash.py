@@ -146,7 +146,7 @@ def test_kill_at_the_first_steps_of_an_entry(tmp_path, fill, death):
 
 def test_kill_at_any_moment(folder, fill):
     """Each process goes on with what the one before it left, and has as much to add."""
-    for number, seconds in enumerate(np.random.default_rng(4).uniform(0, 0.15, 8), start=1):
+    for number, seconds in enumerate(np.random.default_rng(4).uniform(0, 0.15, 5), start=1):
         process = fill(last=160 * number)
         go(process)
         time.sleep(seconds)

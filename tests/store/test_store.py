@@ -34,7 +34,7 @@ from tiny_activations import SHAPE, contents, expected, key
 from tlsearch.store.store import ActivationStore
 
 photos = contents(6)
-for number in range(60):
+for number in range(30):
     opened = ActivationStore(Path(sys.argv[1]), 10**9).open(key(cut=str(number % 3)))
     with opened as entry:
         entry.fill(photos, SHAPE, expected)
