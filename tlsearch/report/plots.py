@@ -39,7 +39,8 @@ def plot_learning_curves(
         _draw_curves(axes, history, name)
         _mark_best(axes, history, f"val_{name}", best)
         _mark_unfreezing(axes, unfrozen_at)
-        axes.legend(frameon=False, fontsize=9, labelcolor=style.INK)
+        corner = "upper right" if name == "loss" else "lower right"
+        axes.legend(frameon=False, fontsize=9, labelcolor=style.INK, loc=corner)
     return figure
 
 

@@ -36,9 +36,9 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import TightLayoutEngine
 
-    figure = Figure(
-        figsize=(width, height), layout=TightLayoutEngine(pad=PADDING), facecolor="white"
-    )
+    # Without a rectangle it measures everything once, with one twice.
+    layout = TightLayoutEngine(pad=PADDING, rect=None)  # type: ignore[arg-type]
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
@@ -62,7 +62,8 @@ def shorten(name: str, length: int = 32) -> str:
 
 def set_title(axes: Axes, title: str, note: str = "") -> None:
     """A left-aligned title and, behind it in grey, what else one has to know."""
-    axes.set_title(title, loc="left", fontsize=12, color=INK, fontweight="bold", pad=24)
+    # With a height of its own, matplotlib does not measure all ticks to find one.
+    axes.set_title(title, loc="left", y=1.0, fontsize=12, color=INK, fontweight="bold", pad=24)
     axes.annotate(
         note,
         xy=(0, 1),
