@@ -221,7 +221,9 @@ class Activations:
         def compute(contents: Sequence[str]) -> np.ndarray:
             positions = np.array([places[content] for content in contents])
             parts = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
-            inputs = (below.take(part) if below else view.see(photos, part) for part in parts)
+            inputs = (
+                view.see(photos, part) if below is None else below.take(part) for part in parts
+            )
             return np.concatenate([run(batch) for batch in inputs])
 
         entry.fill(photos.contents, self.frozen.row_shape(cut), compute)
