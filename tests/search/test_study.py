@@ -7,6 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, UsageError
+from tlsearch.search.leaderboard import leaderboard
 from tlsearch.search.study import SweepStudy
 
 
@@ -224,3 +225,62 @@ def test_a_database_that_cannot_be_opened(make_sweep, paths, storage):
     with pytest.raises(SetupError, match="database cannot be opened") as caught:
         SweepStudy.open(make_sweep(search={"storage": storage}), paths)
     assert "search.storage" in caught.value.hint
+
+
+FIRST = [
+    {"backbone": "MobileNetV2", "strategy": "fine_tune", "unfreeze": 3},
+    {"augment": "strong", "head_learning_rate": 0.002, "image_size": 224},
+]
+
+
+def test_enqueued_parameters_are_tried_first_and_the_rest_is_sampled(study):
+    study.enqueue(FIRST)
+    assert study.trials() == []
+    first, second, third = _run(study, 3)
+    assert (first.backbone.label, first.strategy, first.unfreeze) == ("MobileNetV2", "fine_tune", 3)
+    assert (second.augment, second.head_learning_rate) == ("strong", 0.002)
+    assert third.head_learning_rate not in (first.head_learning_rate, 0.002)
+    assert [trial.number for trial in study.finished()] == [0, 1, 2]
+
+
+def test_what_is_enqueued_is_enqueued_once_however_often_it_is_killed(sweep, paths, make_sweep):
+    whole = SweepStudy.open(make_sweep(name="whole", budget={"trials": 12}), paths)
+    whole.enqueue(FIRST)
+    undisturbed = _run(whole, 4)
+    killed = SweepStudy.open(sweep, paths)
+    killed.enqueue(FIRST[:1])
+    again = SweepStudy.open(sweep, paths)
+    again.enqueue(FIRST)
+    found = _run(again, 1)
+    again.ask()
+    last = SweepStudy.open(sweep, paths)
+    last.enqueue(FIRST)
+    (leftover,) = last.leftovers()
+    found.append(last.configure(leftover))
+    last.tell(leftover, TrialState.COMPLETE, _value(found[-1]), {"best_value": 0.5})
+    assert found + _run(last, 2) == undisturbed
+    assert last._study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+def test_the_same_parameters_twice_are_two_trials(study, sweep, paths):
+    study.enqueue(FIRST[:1] * 2)
+    again = SweepStudy.open(sweep, paths)
+    again.enqueue(FIRST[:1] * 2)
+    first, second, _ = _run(again, 3)
+    assert first.unfreeze == second.unfreeze == 3
+    assert first.learning_rate != second.learning_rate
+    assert again._study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+def test_what_waits_counts_as_nothing_yet(study, sweep):
+    study.enqueue(FIRST)
+    _run(study, 1)
+    assert len(study.trials()) == len(study.finished()) == 1
+    assert len(leaderboard(study.trials(), sweep.objective)) == 1
+    assert study.leftovers() == []
+
+
+def test_the_runs_of_all_trials(study):
+    for number in (None, 0, 12):
+        study.note_run(number, f"run {number}")
+    assert study.runs() == {0: "run 0", 12: "run 12"}

@@ -15,6 +15,7 @@ from tlsearch.config.augment_check import check_augmentation
 from tlsearch.config.backbone_check import check_backbones
 from tlsearch.config.condition_check import check_conditions
 from tlsearch.config.document import Document, Mistake, Spot
+from tlsearch.config.enqueue_check import check_enqueued
 from tlsearch.config.kind import RECIPE, SWEEP, Kind, check_kind, no_mapping
 from tlsearch.config.mistakes import explain
 from tlsearch.config.overrides import apply_overrides, apply_values
@@ -45,7 +46,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
         SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
     """
     document = _read(SWEEP, Path(path), overrides, values)
-    checks = (check_backbones, check_conditions, check_augmentation, check_photos)
+    checks = (check_backbones, check_conditions, check_augmentation, check_photos, check_enqueued)
     return _validate(document, Sweep, [one for check in checks for one in check(document)])
 
 

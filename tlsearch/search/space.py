@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
+from tlsearch.config.enqueue_check import plain
 from tlsearch.config.parameters import Choices, FloatRange, IntRange
-from tlsearch.config.policy import Policy
-from tlsearch.config.schema import BackboneChoice, Space
+from tlsearch.config.schema import Space
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -51,10 +51,22 @@ def searched(space: Space) -> list[str]:
     ]
 
 
+def fixed(space: Space, given: Mapping[str, Any]) -> dict[str, Any]:
+    """These parameters of a trial, named and valued as tables show them, as `sample` asks for them.
+
+    What has one choice is not asked for; the size a backbone was trained at is null.
+    """
+    values = {name: value for name, value in given.items() if name in searched(space)}
+    sizes = space.image_size.choices
+    if "image_size" in values and values["image_size"] not in sizes:
+        values["image_size"] = None
+    return values
+
+
 def _applies(parameter: Parameter, values: dict[str, Any]) -> bool:
     for name, allowed in (parameter.when or {}).items():
         wanted = allowed if isinstance(allowed, list) else [allowed]
-        if name not in values or _plain(values[name]) not in wanted:
+        if name not in values or plain(values[name]) not in wanted:
             return False
     return True
 
@@ -68,12 +80,7 @@ def _suggest(name: str, parameter: Parameter, trial: AnyTrial) -> Any:
         return trial.suggest_float(
             name, parameter.low, parameter.high, step=parameter.step, log=parameter.log
         )
-    choices = {_plain(choice): choice for choice in parameter.choices}
+    choices = {plain(choice): choice for choice in parameter.choices}
     if len(choices) == 1:
         return parameter.choices[0]
     return choices[trial.suggest_categorical(name, list(choices))]
-
-
-def _plain(value: Any) -> Any:
-    """What Optuna can store: a backbone or policy by its label, anything else as it is."""
-    return value.label if isinstance(value, BackboneChoice | Policy) else value

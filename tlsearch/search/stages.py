@@ -159,6 +159,7 @@ class Stages:
         supervisor = Supervisor(
             self._sweep, self._study, executor, make_job, recorder, self._notify
         )
+        self._study.enqueue(self._sweep.search.enqueue)
         supervisor.search(stop)
         if stop.signal is not None:
             finished = len(self._study.finished())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import optuna
@@ -19,10 +20,13 @@ from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, Usage
 from tlsearch.paths import Paths
 from tlsearch.search.definition import completed, definition
 from tlsearch.search.leaderboard import RESULT, champion, rival
-from tlsearch.search.space import sample
+from tlsearch.search.space import fixed, sample
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
 DELIVERED, RUN, TEST = "tlsearch.delivered", "tlsearch.run", "tlsearch.test"
+ENQUEUED = "enqueued"
+"""The user attribute of a trial that was enqueued: with which parameters."""
+
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -80,6 +84,10 @@ class SweepStudy:
         return found
 
     def trials(self) -> list[FrozenTrial]:
+        """All that have begun."""
+        return [trial for trial in self._all() if trial.state is not TrialState.WAITING]
+
+    def _all(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
     def finished(self) -> list[FrozenTrial]:
@@ -111,8 +119,25 @@ class SweepStudy:
         The sampler is made anew from the seed and the trial's number, so that a sweep that was
         interrupted proposes what an undisturbed one would have.
         """
-        self._study.sampler = _sampler(self._sweep, len(self.trials()))
+        known = self._all()
+        waiting = [trial.number for trial in known if trial.state is TrialState.WAITING]
+        self._study.sampler = _sampler(self._sweep, waiting[0] if waiting else len(known))
         return self._study.ask()
+
+    def enqueue(self, given: Iterable[Mapping[str, Any]]) -> None:
+        """Have these parameters tried next, in order, each once in the life of the study.
+
+        Args:
+            given: as tables show them; what a trial leaves out is sampled.
+        """
+        before = Counter(trial.user_attrs.get(ENQUEUED) for trial in self._all())
+        for parameters in given:
+            name = json.dumps(dict(parameters), sort_keys=True)
+            if before[name]:
+                before[name] -= 1
+                continue
+            values = fixed(self._sweep.space, parameters)
+            self._study.enqueue_trial(values, user_attrs={ENQUEUED: name})
 
     def configure(self, trial: Trial) -> Configuration:
         return sample(self._sweep.space, trial)
