@@ -104,7 +104,7 @@ def _check_conditions(
     name = str(path[-1])
     for other, allowed in (getattr(space, name).when or {}).items():
         wanted = allowed if isinstance(allowed, list) else [allowed]
-        choices = getattr(getattr(space, other, None), "choices", ())
+        choices: list[Any] = getattr(getattr(space, other, None), "choices", [])
         only = plain(choices[0]) if len(choices) == 1 else None
         if given.get(other, only) in wanted:
             continue
