@@ -50,17 +50,36 @@ def ratio_row(
     return {**figure(f"{what}: {slow} / {fast}", found["median"], "x", note), **found}
 
 
-def memory_rows(measurements: Sequence[Measurement], photos: int) -> list[Row]:
-    """Peaks of memory and time per photo of one side, medians over the rounds."""
+def memory_rows(measurements: Sequence[Measurement]) -> list[Row]:
+    """Peaks of one side's memory, medians over the rounds."""
     name = measurements[0].side
     peaks = [one.memory for one in measurements if one.memory]
-    parts = ("total", "anonymous", "file_backed", "largest_rss")
-    what = ("sum of PSS", "of it anonymous", "of it file-backed", "largest process' RSS")
-    rows = [
-        figure(f"{name}: {said}", median(getattr(peak, part) for peak in peaks) / _MIB, "MiB")
-        for part, said in zip(parts, what, strict=True)
+    parts = {
+        "total": "all processes, sum of PSS",
+        "anonymous": "of it anonymous",
+        "file_backed": "of it file-backed",
+        "largest_rss": "largest process, RSS",
+    }
+    return [
+        figure(
+            f"{name}: {said}",
+            median(getattr(peak, part) for peak in peaks) / _MIB,
+            "MiB",
+            "each figure at its own peak",
+        )
+        for part, said in parts.items()
     ]
-    whole = 1e3 * median(one.seconds for one in measurements) / photos
-    trials = 1e3 * median(sum(one.trial_seconds) for one in measurements) / photos
-    note = f"{photos} photos; {trials:.2f} ms without what is not a trial"
-    return [*rows, figure(f"{name}: time per photo", whole, "ms", note)]
+
+
+def growth_rows(one: Sequence[Measurement], other: Sequence[Measurement], times: int) -> list[Row]:
+    """Time per photo of a side that has `times` as many photos, against another one's."""
+    kinds: dict[str, Seconds] = {
+        "the whole command": lambda it: it.seconds,
+        "trials alone": lambda it: sum(it.trial_seconds),
+    }
+    rows = []
+    for said, seconds in kinds.items():
+        few, many = (median(seconds(it) for it in side) for side in (one, other))
+        note = f"{few:.1f} s, and {many:.1f} s for {times} times as many"
+        rows.append(figure(f"time per photo, {said}", many / few / times, "x", note))
+    return rows

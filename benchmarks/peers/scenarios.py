@@ -19,7 +19,7 @@ from peers.bench import Bench, Ours, Peer, Side, interleave
 from peers.figures import of_side
 from peers.measurement import Measurement
 from peers.photos import count_photos, repeat
-from peers.rows import Row, figure, memory_rows, ratio_row, time_rows
+from peers.rows import Row, figure, growth_rows, memory_rows, ratio_row, time_rows
 from peers.trials import Trial, whole
 
 COLD, STORED, WITHOUT = "tlsearch, cold store", "tlsearch, stored", "tlsearch, no store"
@@ -95,9 +95,9 @@ def memory(bench: Bench, count: int) -> Findings:
     found = interleave(bench, sides, trials)
     counts = {name: count_photos(folder) for name, folder in folders.items()}
     shutil.rmtree(copies)
-    rows = [row for name, n in counts.items() for row in memory_rows(of_side(found, name), n)]
-    per_photo = [row["value"] for row in rows if row["unit"] == "ms"]
-    rows.append(figure("time per photo, copies / single", per_photo[1] / per_photo[0], "x"))
+    few, many = (of_side(found, name) for name in folders)
+    rows = time_rows(found, list(folders))
+    rows += memory_rows(few) + memory_rows(many) + growth_rows(few, many, COPIES)
     return _findings(trials, found, rows) | {"photos": counts}
 
 

@@ -6,15 +6,16 @@ import pytest
 from peers.accuracy import against_spread, best_rows
 from peers.figures import compare_to_spread, differences, median_of, ratio, seed_spread
 from peers.measurement import Measurement, measure
+from peers.memory import Memory
 from peers.process import Run
-from peers.rows import extent, ratio_row
+from peers.rows import extent, growth_rows, memory_rows, ratio_row
 from peers.trials import Part, feature_extraction, whole
 
 from tlsearch.errors import NoResultError
 
 
 def measured(side="ours", round_=0, *, seconds=10.0, values=(0.5, 0.75), weights=(1, 1)):
-    """Two trials of 2 s and 3 s; what is left is before and after them."""
+    """Two trials of 2 s and 3 s, with 1 s before them and the rest after."""
     part = Part((0, 1), weights)
     return Measurement(side, round_, part, seconds, 0.5, 1.0, (2.0, 3.0), tuple(values))
 
@@ -112,3 +113,17 @@ def test_the_best_of_a_sample_is_compared_with_ours_on_the_same_trials():
     whole_list, sampled = best_rows([ours, other], "ours", ["other"])
     assert (whole_list["value"], sampled["value"]) == (0.9, 0.58)
     assert sampled["note"].endswith("same 2 trials: 0.6000")
+
+
+def test_memory_is_in_mebibytes():
+    peak = Memory(4 * 2**20, 3 * 2**20, 2**20, 2 * 2**20)
+    one = Measurement("ours", 0, Part((0,), (1,)), 9, 0, 0, (1,), (0.9,), peak)
+    assert [row["value"] for row in memory_rows([one])] == [4, 3, 1, 2]
+    assert {row["unit"] for row in memory_rows([one])} == {"MiB"}
+
+
+def test_growth_is_per_photo():
+    few, many = [measured(seconds=10)], [measured(seconds=60)]
+    whole_command, trials = growth_rows(few, many, 10)
+    assert whole_command["value"] == pytest.approx(0.6)
+    assert trials["value"] == pytest.approx(0.1)
