@@ -105,7 +105,7 @@ class Activations:
         self._open = ExitStack()
         self._entries: dict[tuple[str, str], Entry] = {}
         self._runs: dict[tuple[str | None, str], Run] = {}
-        self._worth: dict[str, bool] = {}
+        self._worth: dict[Hashable, bool] = {}
 
     def __enter__(self) -> Activations:
         return self
@@ -125,7 +125,9 @@ class Activations:
             return False
         if _SHELF.get(self._name("train", cut, seen)) is not None:
             return True
-        if all(self._has("train", cut, view) for view in seen):
+        # Each is opened, so that making room for the others leaves it alone.
+        held = [self._has("train", cut, view) for view in seen]
+        if all(held):
             return True
         prospect = self.prospect(cut, len(seen))
         verdict = judge(prospect, self._saving.use, self._store.limit)
@@ -152,7 +154,9 @@ class Activations:
             WeightsError: the backbone has to be built and its weights are not at hand.
         """
         for view in seen:
-            base = self._base(cut, len(seen))
+            if self._has(split, cut, view):
+                continue
+            base = self._base(cut, seen)
             if base is not None:
                 self._ensure(split, base, view)
             self._ensure(split, cut, view)
@@ -193,15 +197,16 @@ class Activations:
         keys = tuple(self.frozen.key(cut, view.name) for view in seen)
         return self._photos[split].digest, keys
 
-    def _base(self, cut: str, number: int) -> str | None:
+    def _base(self, cut: str, seen: Sequence[View]) -> str | None:
         """The shallower cut to store first: the one below all that the sweep may unfreeze, if
-        storing it pays."""
+        storing it for these views pays."""
         base = self.frozen.boundary(self._saving.deepest) if self._saving.deepest else None
         if base is None or not self.frozen.precedes(base, cut):
             return None
-        if base not in self._worth:
-            self._worth[base] = self.keeps(base, [View()] * number)
-        return base if self._worth[base] else None
+        name = self._name("train", base, seen)
+        if name not in self._worth:
+            self._worth[name] = self.keeps(base, seen)
+        return base if self._worth[name] else None
 
     def _has(self, split: str, cut: str, view: View) -> bool:
         if not self._store.holds(self.frozen.key(cut, view.name)):

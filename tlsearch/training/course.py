@@ -37,7 +37,10 @@ class Course:
     @cached_property
     def phases(self) -> list[Phase]:
         chosen, stored = self._task.configuration, self._activations
-        cut = stored.frozen.boundary(chosen.unfreeze or 0) if stored else None
+        cut = None
+        # Only where it is wanted: a backbone from a file is built to tell its blocks.
+        if stored is not None and chosen.strategy == "fine_tune":
+            cut = stored.frozen.boundary(chosen.unfreeze or 0)
         return phases(chosen, self._task.train, cut)
 
     def counts(self) -> Counts:
