@@ -18,12 +18,23 @@ from tlsearch.training.activations import Activations, Saving
 from tlsearch.training.course import Course
 from tlsearch.training.fit import Fit, Progress
 from tlsearch.training.frozen import frozen_backbone
+from tlsearch.training.mixture import Shelf
 from tlsearch.training.photos import Photos
 from tlsearch.training.task import Task
 
 SIZE, CLASSES = 32, 3
 SHARES = {"train": 36, "validation": 12, "test": 9}
 ALWAYS, NEVER = Saving(use="always"), Saving(use="never")
+
+
+def go_on(epoch, metrics, seconds):
+    return Decision.CONTINUE
+
+
+@pytest.fixture(autouse=True)
+def _shelf(monkeypatch):
+    """No test finds in memory what another one has put there."""
+    monkeypatch.setattr("tlsearch.training.activations._SHELF", Shelf())
 
 
 @pytest.fixture(scope="session")
@@ -99,16 +110,16 @@ def open_activations(tmp_path):
 
 @pytest.fixture
 def train_task(open_activations, tmp_path):
-    """Trains a task; what it reached, and its course."""
+    """Trains a task; what it reached. The head starts from the probe unless `start` is given."""
 
-    def run(task, saving=ALWAYS, *, objective=None, report=lambda *_: Decision.CONTINUE):
+    def run(task, saving=ALWAYS, *, objective=None, report=go_on, start=None):
         progress = Progress(objective or Objective())
         with open_activations(task, saving) as activations:
             scratch = task.configuration.strategy == "from_scratch"
             course = Course(task, None if scratch else activations, tmp_path / "probes")
             labels, stopping = task.labels["validation"], task.train.early_stopping
             fit = Fit(progress, task.draws(), labels, stopping, report)
-            fit.run(course.phases, course.learner, course.start())
+            fit.run(course.phases, course.learner, start or course.start())
         return progress
 
     return run
