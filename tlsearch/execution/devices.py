@@ -11,11 +11,12 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU as `nvidia-smi` shows it."""
+    """One GPU as `nvidia-smi` shows it. memory: bytes that it has."""
 
     index: str
     name: str
     compute_capability: float
+    memory: int
 
     @property
     def has_bfloat16(self) -> bool:
@@ -28,7 +29,8 @@ def gpus() -> tuple[Gpu, ...]:
     """The GPUs that this process may use; `CUDA_VISIBLE_DEVICES` is respected."""
     if shutil.which("nvidia-smi") is None:
         return ()
-    query = ["nvidia-smi", "--query-gpu=index,name,compute_cap", "--format=csv,noheader"]
+    form = "--format=csv,noheader,nounits"
+    query = ["nvidia-smi", "--query-gpu=index,name,compute_cap,memory.total", form]
     answer = subprocess.run(query, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         return ()
@@ -40,5 +42,5 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def _parse(line: str) -> Gpu:
-    index, name, capability = (part.strip() for part in line.split(","))
-    return Gpu(index, name, float(capability))
+    index, name, capability, mebibytes = (part.strip() for part in line.split(","))
+    return Gpu(index, name, float(capability), int(mebibytes) * 2**20)

@@ -21,6 +21,7 @@ from tlsearch.training.weights import Weights, restore
 if TYPE_CHECKING:
     import keras
 
+    from tlsearch.store.rows import Rows
     from tlsearch.training.keras_learner import Examples
 
 
@@ -38,9 +39,10 @@ class KerasLesson(Lesson):
 
         train = self._task.train
         restore(self._ready, known)
+        model, examples = self._feed(self._ready)
         rate = learning_rate(self._phase, train, self._task.steps)
-        compile_(self._ready, train, rate, soft=self._task.mixes)
-        return KerasLearner(self._ready, self._examples(), train.batch_size)
+        compile_(model, train, rate, soft=self._task.mixes)
+        return KerasLearner(model, examples, train.batch_size)
 
     @cached_property
     def _ready(self) -> keras.Model:
@@ -59,8 +61,8 @@ class KerasLesson(Lesson):
         """The model, and the cut in it above which it learns; None is all of it."""
 
     @abstractmethod
-    def _examples(self) -> Examples:
-        """What the model is trained on and judged by."""
+    def _feed(self, model: keras.Model) -> tuple[keras.Model, Examples]:
+        """The model over what it is fed with, and what it is trained on and judged by."""
 
 
 @final
@@ -82,7 +84,15 @@ class SuffixLesson(KerasLesson):
         frozen = self._activations.frozen
         return build_suffix(frozen, self._cut, task.configuration, task.outputs), None
 
-    def _examples(self) -> Examples:
+    def _feed(self, model: keras.Model) -> tuple[keras.Model, Examples]:
+        from tlsearch.training.on_device import fits
+
+        stored, views = self._activations, self._task.shown
+        parts = stored.rows("train", self._cut, views)
+        parts += stored.rows("validation", self._cut, [View()])
+        return self._from_device(model, parts) if fits(parts) else (model, self._from_store())
+
+    def _from_store(self) -> Examples:
         from tlsearch.training.keras_learner import Examples
 
         task = self._task
@@ -94,6 +104,19 @@ class SuffixLesson(KerasLesson):
             look=judged.look,
             judged=len(task.labels["validation"]),
         )
+
+    def _from_device(self, model: keras.Model, parts: list[Rows]) -> tuple[keras.Model, Examples]:
+        from tlsearch.training.keras_learner import Examples
+        from tlsearch.training.on_device import Lookup, looked_up
+
+        lookup, last = Lookup(parts), len(parts) - 1
+        labels = self._task.labels["train"]
+        examples = Examples(
+            show=lambda places, draw: (lookup.place(draw.views[places], places), labels[places]),
+            look=lambda places: lookup.place(last, places),
+            judged=len(self._task.labels["validation"]),
+        )
+        return looked_up(model, lookup), examples
 
 
 @final
@@ -107,11 +130,11 @@ class PhotoLesson(KerasLesson):
         task = self._task
         return build_network(task.configuration, task.classes, task.train), self._phase.cut
 
-    def _examples(self) -> Examples:
+    def _feed(self, model: keras.Model) -> tuple[keras.Model, Examples]:
         from tlsearch.training.keras_learner import Examples
 
         validation = self._task.photos["validation"]
-        return Examples(show=self._show, look=validation.take, judged=len(validation))
+        return model, Examples(show=self._show, look=validation.take, judged=len(validation))
 
     def _show(self, places: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
         task = self._task
