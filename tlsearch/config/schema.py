@@ -92,6 +92,14 @@ class Budget(Strict):
     hours: float | None = Field(default=None, gt=0)
 
 
+class Screening(Strict):
+    """Before the search: a linear probe of each backbone on some of the photos."""
+
+    keep: int = Field(default=3, ge=1)
+    """How many backbones stay in the space, and those that `enqueue` names; they are tried first,
+    the best before the others. With no more backbones than that nothing is screened."""
+
+
 class Search(Strict):
     """How the next trial is proposed, and when one is given up early."""
 
@@ -100,6 +108,8 @@ class Search(Strict):
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
     """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
+    screening: Screening | None = Screening()
+    """null searches all backbones from the start."""
     enqueue: list[dict[str, Scalar]] = []
     """Parameters of trials to run first, as tables show them; what one leaves out is sampled."""
 

@@ -12,6 +12,8 @@ class Notice:
     """One thing that happened; `data` is JSON-friendly.
 
     sweep_opened(name, home, finished, budget), data_ready(classes, counts, unreadable, warnings),
+    screening(backbones, photos), probed(backbone, image_size, photos, accuracy, standard_error,
+    seconds), screened(rows, remarks, kept, seconds), screening_recalled(kept, screened),
     trial_started(trial, configuration, attempt), network_built(trial, total_parameters,
     trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
     the leaderboard), trial_retried(trial, attempt, reason), budget_spent(finished),

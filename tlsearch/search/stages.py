@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from optuna.trial import TrialState as Ended
 
@@ -25,6 +26,8 @@ from tlsearch.search.leaderboard import leaderboard, row
 from tlsearch.search.recorder import Recorder
 from tlsearch.search.reports import TrialReports
 from tlsearch.search.result import SweepResult
+from tlsearch.search.screening import Screening, is_wanted
+from tlsearch.search.screening_report import ScreeningReport
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 from tlsearch.search.weights import fetch_weights
@@ -55,6 +58,7 @@ class Stages:
                 fetch_weights(self._sweep.space)
             dataset = self._prepare_data()
             with self._recorder(dataset) as recorder, self._executor() as executor:
+                self._screen(dataset, recorder, executor, stop)
                 self._search(dataset, recorder, executor, stop)
                 best = self._deliver(dataset, recorder, executor)
             # Only now is everything tracked, reports too.
@@ -147,19 +151,49 @@ class Stages:
         finally:
             executor.close()
 
+    def _screen(
+        self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
+    ) -> None:
+        """Choose the backbones to search, once in the life of a study: Optuna lets no choice
+        change afterwards."""
+        known = self._study.screening
+        if known is not None:
+            facts = {"kept": known.kept, "screened": len(known.rows)}
+            self._notify(Notice("screening_recalled", facts))
+        elif is_wanted(self._sweep) and not self._study.trials():
+            screening = Screening(self._sweep, self._paths, dataset, self._notify, self._command)
+            known = screening.run(executor, stop)
+            if known is None:
+                text = "too few photos of each class to screen backbones: all are searched"
+                self._notify(Notice("warning", {"text": text}))
+                return
+            self._study.note_screening(known)
+            self._notify(Notice("screened", {**known.as_dict(), "kept": known.kept}))
+        if known is not None:
+            ScreeningReport(self._folder.folder).track(known, recorder)
+
+    def _first_trials(self) -> list[dict[str, Any]]:
+        """What the user wants to be tried first, then the backbones that were kept."""
+        wanted, screened = self._sweep.search.enqueue, self._study.screening
+        if screened is None:
+            return wanted
+        screened.check_enqueued(self._sweep)
+        return [*wanted, *screened.first_trials(self._sweep)]
+
     def _search(
         self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
     ) -> None:
         files = dict(zip(dataset.contents, map(Path, dataset.paths), strict=True))
+        sweep = self._study.sweep
 
         def make_job(number: int, configuration: Configuration) -> TrainJob:
             pixel_store(self._paths, configuration.image_size).add(files)
-            return TrainJob(number, self._sweep, configuration, dataset, self._paths)
+            return TrainJob(number, sweep, configuration, dataset, self._paths)
 
         supervisor = Supervisor(
             self._sweep, self._study, executor, make_job, recorder, self._notify
         )
-        self._study.enqueue(self._sweep.search.enqueue)
+        self._study.enqueue(self._first_trials())
         supervisor.search(stop)
         if stop.signal is not None:
             finished = len(self._study.finished())

@@ -20,10 +20,12 @@ from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, Usage
 from tlsearch.paths import Paths
 from tlsearch.search.definition import completed, definition
 from tlsearch.search.leaderboard import RESULT, champion, rival
+from tlsearch.search.screened import ScreeningResult
 from tlsearch.search.space import fixed, sample
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
 DELIVERED, RUN, TEST = "tlsearch.delivered", "tlsearch.run", "tlsearch.test"
+SCREENING = "tlsearch.screening"
 ENQUEUED = "enqueued"
 """The user attribute of a trial that was enqueued: with which parameters."""
 
@@ -42,6 +44,8 @@ class SweepStudy:
         self._sweep = sweep
         self._seconds = float(study.user_attrs.get(SECONDS, 0.0))
         self._reported: dict[int, set[int]] = {}
+        screened = study.user_attrs.get(SCREENING)
+        self._screening = ScreeningResult.from_dict(screened) if screened else None
 
     @classmethod
     def open(cls, sweep: Sweep, paths: Paths, *, new: bool = False) -> SweepStudy:
@@ -82,6 +86,21 @@ class SweepStudy:
         found = cls(optuna.load_study(study_name=sweep.name, storage=storage), sweep)
         found._hold_against(definition(sweep))
         return found
+
+    @property
+    def screening(self) -> ScreeningResult | None:
+        """What was found before the first trial; None where nothing was screened."""
+        return self._screening
+
+    def note_screening(self, result: ScreeningResult) -> None:
+        """Narrow the space to the backbones that are kept, for the life of the study."""
+        self._study.set_user_attr(SCREENING, result.as_dict())
+        self._screening = result
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep, its space as narrowed by screening."""
+        return self._screening.narrow(self._sweep) if self._screening else self._sweep
 
     def trials(self) -> list[FrozenTrial]:
         """All that have begun."""
@@ -136,11 +155,11 @@ class SweepStudy:
             if before[name]:
                 before[name] -= 1
                 continue
-            values = fixed(self._sweep.space, parameters)
+            values = fixed(self.sweep.space, parameters)
             self._study.enqueue_trial(values, user_attrs={ENQUEUED: name})
 
     def configure(self, trial: Trial) -> Configuration:
-        return sample(self._sweep.space, trial)
+        return sample(self.sweep.space, trial)
 
     def champion(self) -> FrozenTrial:
         """The best complete trial.
@@ -210,7 +229,7 @@ class SweepStudy:
 
     def configuration_of(self, trial: FrozenTrial) -> Configuration:
         """What a finished trial was trained with."""
-        return sample(self._sweep.space, trial)
+        return sample(self.sweep.space, trial)
 
     def may_prune(self, epoch: int) -> bool:
         """Whether `report` can be True after this epoch."""

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from tlsearch.execution.notices import Notice
+from tlsearch.terminal.tables import screening_table
 from tlsearch.terminal.words import configuration, counted, duration, number
 
 
@@ -46,6 +47,26 @@ class Lines:
             self.print(f"warning: {warning}")
         for path, reason in unreadable[:10]:
             self.print(f"  left out: {path}: {reason}")
+
+    def _screening(self, backbones: list[str], photos: int) -> None:
+        self.print(f"screening {counted(len(backbones), 'backbone')} on {counted(photos, 'photo')}")
+
+    def _probed(
+        self, backbone: str, accuracy: float, standard_error: float, seconds: float, **_: Any
+    ) -> None:
+        figures = f"{accuracy:.3f} ± {standard_error:.3f}"
+        self.print(f"  {backbone}: {figures}, {duration(seconds)}")
+
+    def _screened(
+        self, rows: list[dict[str, Any]], remarks: list[str], kept: list[str], seconds: float
+    ) -> None:
+        self._console.print(screening_table(rows))
+        for remark in remarks:
+            self.print(f"screening: {remark}")
+        self.print(f"searching {', '.join(kept)} (screened in {duration(seconds)})")
+
+    def _screening_recalled(self, kept: list[str], screened: int) -> None:
+        self.print(f"searching {', '.join(kept)}, which screening kept of {screened}")
 
     def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}")

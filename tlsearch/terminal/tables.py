@@ -29,3 +29,24 @@ def trials_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) ->
         state = f"[{colour}]{row['state']}[/]"
         table.add_row(str(row["trial"]), state, *cells, duration(row.get("seconds")))
     return table
+
+
+def screening_table(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """The ranking of screening: rows as `ScreenedBackbone` has them, the best first."""
+    table = Table(title="screening", title_justify="left")
+    for name in ("", "backbone", "pixels", "photos", "probe", "ImageNet", "expected", "time"):
+        table.add_column(name, justify="left" if name in ("", "backbone") else "right")
+    table.add_column("")
+    for place, row in enumerate(rows, start=1):
+        published = "-" if row["published"] is None else f"{row['published']:.1f} %"
+        probe = f"{row['accuracy']:.3f} ± {row['standard_error']:.3f}"
+        figures = (str(row["photos"]), probe, published, f"{row['estimate']:.3f}")
+        cells = (str(place), row["backbone"], str(row["image_size"]), *figures)
+        table.add_row(*cells, duration(row["seconds"]), "; ".join(_notes(row)))
+    return table
+
+
+def _notes(row: Mapping[str, Any]) -> Iterable[str]:
+    yield "kept" if row["kept"] else "left out"
+    if row["better_below"] is not None:
+        yield f"{row['below'][row['better_below']]:.3f} at {row['better_below']}"

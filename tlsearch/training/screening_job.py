@@ -1,0 +1,100 @@
+"""What one frozen backbone is worth on some photos: the answers of probes that did not see them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tlsearch.config.schema import BackboneChoice, Sweep
+from tlsearch.data.dataset import Dataset, pixel_store
+from tlsearch.execution.executor import Channel
+from tlsearch.paths import Paths
+from tlsearch.store.store import ActivationStore
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """How a backbone did.
+
+    right: which photos its probe classified right, bool [n]; below: the same for the features at
+    lower cuts, from input to output; blocks: how many blocks lie above each of these; seconds: all
+    that it took in the worker.
+    """
+
+    right: np.ndarray
+    below: Mapping[str, np.ndarray] = field(default_factory=dict)
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ScreeningJob:
+    """Probes one backbone at one size; the photos must be in the pixel store at that size.
+
+    trial: stands for the backbone, there is no trial yet; positions: int64, which photos of the
+    train split.
+    """
+
+    trial: int
+    backbone: BackboneChoice
+    image_size: int
+    positions: np.ndarray
+    sweep: Sweep
+    dataset: Dataset
+    paths: Paths
+
+    def run(self, channel: Channel) -> Probed:
+        import keras  # noqa: F401  Its seconds are the worker's, not the first backbone's.
+
+        from tlsearch.training.block_features import block_features, lower_cuts, select
+        from tlsearch.training.frozen import frozen_backbone
+        from tlsearch.training.head import POOLED
+        from tlsearch.training.job import precision
+        from tlsearch.training.photos import photos
+
+        started = time.perf_counter()
+        pooling = self.sweep.space.pooling.choices[0]
+        policy = precision(self.sweep.train.precision)
+        frozen = frozen_backbone(self.backbone, self.image_size, pooling, policy)
+        cuts = lower_cuts(frozen.blocks)
+        split = photos(self.dataset, "train", pixel_store(self.paths, self.image_size))
+        features = block_features(frozen, select(split, self.positions), cuts, self._store())
+        labels = self.dataset.labels[self.dataset.splits["train"]][self.positions]
+        answers = {name: answer_unseen(some, labels) for name, some in features.items()}
+        return Probed(
+            right=answers.pop(POOLED),
+            below=answers,
+            blocks={name: len(frozen.blocks) - 1 - frozen.blocks.index(name) for name in cuts},
+            seconds=time.perf_counter() - started,
+        )
+
+    def _store(self) -> ActivationStore | None:
+        kept = self.sweep.store
+        if kept.use == "never":
+            return None
+        return ActivationStore(self.paths.activations, round(kept.limit_gb * 10**9))
+
+
+def answer_unseen(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Which photos are classified right by a probe that was fitted to the others, bool [n].
+
+    Args:
+        features: float32 [n, c]; labels: int64 [n], at least `FOLDS` of each that occurs.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    from tlsearch.training.probe import fit_probe
+
+    _, classes = np.unique(labels, return_inverse=True)
+    right = np.zeros(len(labels), bool)
+    for fitted, judged in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(
+        features, classes
+    ):
+        probe = fit_probe(features[fitted], classes[fitted])
+        right[judged] = probe.predict(features[judged]) == classes[judged]
+    return right
