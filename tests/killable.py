@@ -31,8 +31,9 @@ class Killable:
         raise AssertionError(f"it ended before {event}: {self.process.stderr.read()}")
 
     def workers(self) -> list[int]:
+        """The processes that train and, once a trial is complete, the one that draws reports."""
         shown = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            ["ps", "-o", "pid=,args=", "--sort=start_time", "--ppid", str(self.process.pid)],
             capture_output=True,
             text=True,
         )

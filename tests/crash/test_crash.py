@@ -57,6 +57,13 @@ def _runs(home):
     }
 
 
+def _pictures(home, number):
+    """Those in the report that MLflow has of a trial."""
+    marker = home / "sweeps" / "tiny" / "trials" / f"{number:05d}" / "report.tracked"
+    folder = next((home / "mlartifacts").glob(f"*/{marker.read_text()}/artifacts"))
+    return [path for path in folder.iterdir() if path.suffix in (".png", ".jpg")]
+
+
 def _assert_whole(home, file):
     """Run it again: it ends well, with exactly the trials of its budget and none left running."""
     again = tlsearch(home, "run", file, "--json")
@@ -64,15 +71,17 @@ def _assert_whole(home, file):
     assert [trial.state for trial in _trials(home)] == [TrialState.COMPLETE] * 3
     assert [sorted(trial.intermediate_values) for trial in _trials(home)] == [[*range(1, 7)]] * 3
     assert _runs(home) == {None: "FINISHED", "0": "FINISHED", "1": "FINISHED", "2": "FINISHED"}
+    for number in range(3):
+        assert len(_pictures(home, number)) == 4
     return [json.loads(line) for line in again.stdout.splitlines()]
 
 
 def test_a_killed_supervisor_continues_with_the_same_trial(running, home, file):
     running.read_until("epoch", trial=1, epoch=2)
-    (worker,) = running.workers()
+    workers = running.workers()
     running.process.kill()
     running.process.wait()
-    assert wait_until(lambda: not is_alive(worker))
+    assert wait_until(lambda: not any(map(is_alive, workers)))
     before = _trials(home)
     assert [trial.state for trial in before] == [TrialState.COMPLETE, TrialState.RUNNING]
 
@@ -86,7 +95,7 @@ def test_a_killed_supervisor_continues_with_the_same_trial(running, home, file):
 
 def test_a_killed_worker_costs_an_attempt(running, home, file):
     running.read_until("epoch", trial=1, epoch=2)
-    (worker,) = running.workers()
+    worker, *_ = running.workers()
     os.kill(worker, signal.SIGKILL)
     status, stderr = running.end()
     assert status == 0, stderr
