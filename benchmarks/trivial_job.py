@@ -11,7 +11,7 @@ import numpy as np
 
 from tlsearch.execution.events import Decision, EpochEnded, Started
 from tlsearch.execution.executor import Channel
-from tlsearch.training.job import TrialResult
+from tlsearch.training.job import State, TrialResult
 from tlsearch.training.trained import TrainedTrial
 
 
@@ -37,7 +37,8 @@ class TrivialJob:
         self._write(random, history)
         best = max(history, key=lambda row: row["val_accuracy"])
         value, at = best["val_accuracy"], int(best["epoch"])
-        return TrialResult("complete", value, at, len(history), best, 0.1, 30_000.0)
+        state: State = "complete" if len(history) == self.epochs else "pruned"
+        return TrialResult(state, value, at, len(history), best, 0.1, 30_000.0)
 
     def _metrics(self, random: np.random.Generator, epoch: int) -> dict[str, float]:
         loss = 1.0 / epoch + 0.1 * float(random.random())
