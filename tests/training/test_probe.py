@@ -7,7 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
-from tlsearch.training.probe import STRENGTHS, fit_probe
+from tlsearch.errors import HomeError
+from tlsearch.training.head_model import HeadModel
+from tlsearch.training.judging import accuracy
+from tlsearch.training.probe import STRENGTHS, fit_probe, recall_or_fit
 
 CLASSES, WIDTH = 4, 16
 
@@ -39,14 +42,110 @@ def test_labels_that_have_nothing_to_do_with_the_features():
     assert abs(score - 1 / CLASSES) < 0.12
 
 
-def test_it_is_a_classifier_with_probabilities():
+def test_it_says_which_class_is_likeliest():
     features, labels = examples(0)
     probe = fit_probe(features, labels)
-    chances = probe.predict_proba(features)
-    assert chances.shape == (len(labels), CLASSES)
-    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-6)
-    assert np.array_equal(probe.predict(features), chances.argmax(axis=1))
-    assert probe.best_params_["logisticregression__C"] in STRENGTHS
+    logits = features @ probe.kernel + probe.bias
+    assert logits.shape == (len(labels), CLASSES)
+    assert (probe.kernel.dtype, probe.bias.dtype) == (np.float32, np.float32)
+    found = probe.predict(features)
+    np.testing.assert_array_equal(found, logits.argmax(axis=1))
+    assert probe.score(features, labels) == (found == labels).mean()
+
+
+def test_it_says_what_cross_validation_found():
+    near, far = (fit_probe(*examples(0, apart=apart)) for apart in (1.0, 6.0))
+    assert all(any(probe.strength == pytest.approx(s) for s in STRENGTHS) for probe in (near, far))
+    assert near.strength < far.strength
+    assert far.log_loss < near.log_loss < np.log(CLASSES)
+
+
+def test_it_is_the_regression_on_standardised_features():
+    """scikit-learn's own pipeline at the strength that was chosen, as near as the solver goes."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features, labels = examples(0)
+    probe = fit_probe(features, labels)
+    strength = probe.strength / len(labels)
+    known = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000))
+    known.fit(features.astype("float64"), labels)
+    asked, _ = examples(1)
+    logits = asked @ probe.kernel + probe.bias
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, known.predict_proba(asked), atol=0.05)
+
+
+@pytest.mark.parametrize("outputs", [CLASSES, 2, 1])
+def test_as_a_head_it_answers_the_same(outputs):
+    features, labels = examples(0)
+    labels = labels if outputs > 2 else (labels > 1).astype(int)
+    probe = fit_probe(features, labels)
+    answers = HeadModel(probe.as_head(outputs), 0.0).predict(features)
+    assert answers.shape == (len(labels), outputs)
+    assert accuracy(answers, labels) == probe.score(features, labels) > 0.8
+    classes = answers[:, 0] > 0.5 if outputs == 1 else answers.argmax(axis=1)
+    np.testing.assert_array_equal(classes, probe.predict(features))
+
+
+def test_a_sigmoid_is_as_sure_as_both_columns():
+    features, labels = examples(0)
+    probe = fit_probe(features, labels % 2)
+    one, two = (HeadModel(probe.as_head(outputs), 0.0).predict(features) for outputs in (1, 2))
+    np.testing.assert_allclose(one[:, 0], two[:, 1], atol=1e-3)
+
+
+class Loads:
+    """Gives the examples, and counts how often it was asked."""
+
+    def __init__(self, seed=0):
+        self.seed, self.times = seed, 0
+
+    def __call__(self):
+        self.times += 1
+        return examples(self.seed)
+
+
+def _same(one, other):
+    return np.array_equal(one.kernel, other.kernel) and np.array_equal(one.bias, other.bias)
+
+
+def test_a_probe_is_fitted_once(tmp_path):
+    load, file = Loads(), tmp_path / "probes" / "one.npz"
+    first, again = recall_or_fit(file, load), recall_or_fit(file, load)
+    assert load.times == 1
+    assert _same(first, again)
+    assert (first.strength, first.log_loss) == (again.strength, again.log_loss)
+    assert not _same(recall_or_fit(file.with_name("other.npz"), Loads(1)), first)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"x" * len(data),
+        lambda data: data[:300] + bytes([data[300] ^ 1]) + data[301:],
+    ],
+    ids=["empty", "cut short", "overwritten", "one bit"],
+)
+def test_a_damaged_file_is_fitted_again(tmp_path, damage):
+    file = tmp_path / "one.npz"
+    first = recall_or_fit(file, Loads())
+    file.write_bytes(damage(file.read_bytes()))
+    load = Loads()
+    assert _same(recall_or_fit(file, load), first)
+    assert load.times == 1
+    assert _same(recall_or_fit(file, load), first)
+    assert load.times == 1
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path):
+    (tmp_path / "probes").write_text("a file")
+    with pytest.raises(HomeError):
+        recall_or_fit(tmp_path / "probes" / "one.npz", Loads())
 
 
 def test_the_scale_of_the_features_does_not_count():
@@ -57,8 +156,7 @@ def test_the_scale_of_the_features_does_not_count():
 
 
 def test_the_same_examples_give_the_same_probe():
-    first, again = (fit_probe(*examples(0)).predict_proba(examples(1)[0]) for _ in range(2))
-    assert np.array_equal(first, again)
+    assert _same(*(fit_probe(*examples(0)) for _ in range(2)))
 
 
 def test_features_that_never_change_do_no_harm():

@@ -119,7 +119,7 @@ def _recall(file: Path) -> Probe | None:
     try:
         with np.load(file) as kept:
             return Probe(kept["kernel"], kept["bias"], *kept["facts"].tolist())
-    except (OSError, ValueError, KeyError, BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         return None
 
 
