@@ -16,7 +16,7 @@ from tlsearch.errors import NoResultError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.paths import Paths
-from tlsearch.report.job import ReportJob
+from tlsearch.search.report_job import ReportJob
 from tlsearch.training.phases import head_epochs
 from tlsearch.training.trained import TrainedTrial
 
