@@ -97,6 +97,17 @@ def test_a_sigmoid_is_as_sure_as_both_columns():
     np.testing.assert_allclose(one[:, 0], two[:, 1], atol=1e-3)
 
 
+@pytest.mark.parametrize("counts", [[2, 2, 2], [1, 1, 1], [1, 1], [20, 20, 1], [20, 2]])
+def test_few_photos_are_enough(counts):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    features = 5 * np.eye(len(counts), WIDTH, dtype="float32")[labels]
+    features += np.random.default_rng(0).normal(size=features.shape).astype("float32")
+    probe = fit_probe(features, labels)
+    assert probe.kernel.shape == (WIDTH, len(counts))
+    assert probe.score(features, labels) == 1
+    assert np.isfinite(probe.log_loss)
+
+
 class Loads:
     """Gives the examples, and counts how often it was asked."""
 

@@ -62,15 +62,19 @@ def fit_probe(features: np.ndarray, labels: np.ndarray) -> Probe:
     """Fit a multinomial logistic regression (L-BFGS) on standardised features.
 
     Args:
-        features: float32 [n, c]; labels: int64 [n] from 0, at least three photos of each class.
+        features: float32 [n, c]; labels: int64 [n] from 0, at least one photo of each class.
     """
     from sklearn.linear_model import LogisticRegressionCV
     from threadpoolctl import threadpool_limits
 
+    folds = min(_FOLDS, int(np.bincount(labels).max()))
+    if folds < 2:
+        # One photo of each class cannot be held out: twins of all are.
+        return fit_probe(np.repeat(features, 2, axis=0), np.repeat(labels, 2))
     mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
     search = LogisticRegressionCV(
         Cs=[strength / len(labels) for strength in STRENGTHS],
-        cv=_FOLDS,
+        cv=folds,
         max_iter=_STEPS,
         tol=_TOLERANCE,
         scoring="neg_log_loss",
