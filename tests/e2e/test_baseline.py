@@ -143,7 +143,7 @@ def test_a_rival_that_cannot_be_judged_keeps_no_champion_back(
     study = SweepStudy.find(load(file), copy)._study
     study.set_user_attr(f"{TEST}.{rival}", None)
     study.set_user_attr(DELIVERED, None)
-    TrainedTrial(copy.sweep("tiny").trial(rival)).weights.unlink()
+    (TrainedTrial(copy.sweep("tiny").trial(rival)).folder / "learned.npz").unlink()
     done = tlsearch(copy.home, "run", file)
     assert done.returncode == 0, done.stderr
     assert f"nothing is compared: trial {rival} could not be judged" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from optuna.trial import TrialState
 from serving import Engine
 from tlsearch.data.dataset import prepare
 from tlsearch.training.trained import TrainedTrial
+from tlsearch.training.weights import count
 
 TRIALS = range(4)
 
@@ -66,7 +68,12 @@ def test_the_champion_is_the_best_on_validation(tiny_sweep):
 def test_every_trial_lies_whole_on_disk(tiny_sweep, number):
     trained = TrainedTrial(tiny_sweep.paths.sweep("tiny").trial(number))
     assert trained.is_whole
-    assert trained.weights.is_file()
+    backbone = tiny_sweep.file.with_name("tiny.keras").read_bytes()
+    weights = trained.weights(sha256(backbone).hexdigest())
+    assert "classifier" in weights
+    if tiny_sweep.of_kind("trial_started")[number]["configuration"]["strategy"] != "fine_tune":
+        (built,) = [e for e in tiny_sweep.of_kind("network_built") if e["trial"] == number]
+        assert count(weights) == built["trainable_parameters"]
     assert trained.history()["epoch"].tolist() == [1, 2, 3]
     probabilities = trained.validation()
     photos = tiny_sweep.of_kind("data_ready")[0]["photos"]["validation"]
