@@ -110,7 +110,7 @@ class Search(Strict):
     """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
     screening: Screening | None = Screening()
     """null searches all backbones from the start."""
-    enqueue: list[dict[str, Scalar]] = []
+    enqueue: list[dict[str, Scalar]] = Field(default=[])
     """Parameters of trials to run first, as tables show them; what one leaves out is sampled."""
 
 

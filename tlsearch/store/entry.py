@@ -195,6 +195,7 @@ def read_about(folder: Path) -> About | None:
 
 
 def read_facts(folder: Path) -> Mapping[str, Any]:
+    """What `Entry.note` was given; empty if nothing was, or it is damaged."""
     facts = read_sealed(folder / "facts.json")
     return facts if isinstance(facts, dict) else {}
 

@@ -24,6 +24,7 @@ def cosine(rate: float, steps: int) -> Rate:
 
 
 def constant(rate: float) -> Rate:
+    """The same rate in every step."""
     return lambda step: rate
 
 
