@@ -106,7 +106,7 @@ def list_shards(folder: Path) -> Iterator[Path]:
 
 
 def drop(about: Path) -> None:
-    """Delete the shard that this JSON tells of; the JSON first, so that nothing half is believed."""
+    """Delete the shard that this JSON tells of; the JSON first: rows alone are not believed."""
     about.unlink(missing_ok=True)
     about.with_suffix(".rows").unlink(missing_ok=True)
 
