@@ -42,14 +42,27 @@ def means(rounds: Sequence[Scores]) -> dict[str, float]:
     return {name: fmean(one[name] for one in rounds) for name in rounds[0]}
 
 
+def cost(rounds: Sequence[Mapping[str, Any]], fine_tunes: str, screening: str) -> dict[str, float]:
+    """Seconds of both, and how many times cheaper screening is: medians over the rounds."""
+    sums = [sum(one[fine_tunes].values()) for one in rounds]
+    return {
+        "screening": median(one[screening] for one in rounds),
+        "fine_tunes": median(sums),
+        "times_cheaper": median(
+            total / one[screening] for total, one in zip(sums, rounds, strict=True)
+        ),
+    }
+
+
 def judge(rounds: Sequence[Mapping[str, Any]], keep: int) -> dict[str, Any]:
     """All that is said of the rounds.
 
     The truth is the mean over the rounds; every round's screening is held against it.
 
     Args:
-        rounds: of each `accuracy`, `seconds`, `sizes` and `published` by backbone, of its
-            fine-tunes; `ranking`, the labels as screening had them, and `screening_seconds`.
+        rounds: of each `accuracy`, `seconds`, `own_seconds`, `sizes` and `published` by backbone,
+            of its fine-tunes; `ranking`, the labels as screening had them; `screening_seconds` and
+            `screening_own_seconds`.
     """
     truth = means([one["accuracy"] for one in rounds])
     first = rounds[0]
@@ -58,13 +71,12 @@ def judge(rounds: Sequence[Mapping[str, Any]], keep: int) -> dict[str, Any]:
         "size": first["sizes"],
     }
     screened = [by_place(one["ranking"]) for one in rounds]
-    costs = [sum(one["seconds"].values()) for one in rounds]
-    ratios = [c / one["screening_seconds"] for c, one in zip(costs, rounds, strict=True)]
     return {
         "accuracy": truth,
-        "fine_tune_seconds": median(costs),
-        "screening_seconds": median(one["screening_seconds"] for one in rounds),
-        "times_cheaper": {"median": median(ratios), "all": ratios},
+        "cost": {
+            "all in all": cost(rounds, "seconds", "screening_seconds"),
+            "without the worker's start": cost(rounds, "own_seconds", "screening_own_seconds"),
+        },
         "tau": {
             "screening": fmean(agreement(one, truth) for one in screened),
             **{name: agreement(scores, truth) for name, scores in blind.items()},

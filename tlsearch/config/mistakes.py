@@ -188,6 +188,8 @@ def _words(problem: _Problem) -> list[str]:
 def _hint(group: list[_Problem], given: Any) -> str | None:
     kinds = {problem.kind for problem in group}
     words = [word for p in group if p.kind == "literal_error" for word in _words(p)]
+    if given is False and "model_type" in kinds:
+        return "null turns it off"
     if given is None and "none" in words:
         return "write the word none; null is no value at all"
     if isinstance(given, str):
