@@ -9,6 +9,7 @@ import pytest
 from conftest import ALWAYS, NEVER
 
 from tlsearch.training.course import Course
+from tlsearch.training.frozen import FrozenBackbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.head_lesson import HeadLesson
 from tlsearch.training.head_model import CLASSIFIER, HIDDEN, HeadShape
@@ -103,6 +104,22 @@ def test_a_suffix_learns_what_the_whole_network_learns(
     assert set(learned) == names | {CLASSIFIER}
     if "norm_3" in names:
         assert len(learned["norm_3"]) == 4
+
+
+def test_on_a_warm_store_only_what_learns_is_built_and_run(
+    make_task, configure, train_task, open_activations, tmp_path, monkeypatch
+):
+    train_task(make_task(configure(**TUNED, augment="light")))
+    other = configure(**TUNED | {"learning_rate": 1e-3}, augment="light", dropout=0.3)
+    task, ran = make_task(other, seed=6), []
+    monkeypatch.setattr(FrozenBackbone, "runner", lambda *arguments: ran.append(arguments))
+    assert len(train_task(task).epochs) == 3
+    assert ran == []
+    with open_activations(task) as activations:
+        course = Course(task, activations, tmp_path / "probes")
+        suffix = course._lesson(course.phases[-1])._ready
+    names = [layer.name for layer in suffix.layers if layer.weights]
+    assert names == ["conv_3", "norm_3", "classifier"]
 
 
 @pytest.fixture
