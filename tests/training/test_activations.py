@@ -12,9 +12,12 @@ from tlsearch.augmentation.draws import view_seeds
 from tlsearch.augmentation.renderer import renderer
 from tlsearch.store.store import ActivationStore
 from tlsearch.training.activations import Activations, Saving, View, views
+from tlsearch.training.demand import Expected
+from tlsearch.training.economy import READ
 from tlsearch.training.frozen import FrozenBackbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.photos import Photos
+from tlsearch.training.stopwatch import Stopwatch
 
 HALF = {"rtol": 2**-10, "atol": 1e-5}
 """How near half precision comes to single."""
@@ -175,29 +178,102 @@ def test_what_does_not_fit_is_not_kept(open_activations, task):
         assert activations.keeps(MIDDLE, PLAIN)
 
 
-def test_the_prospect_is_that_of_the_trial(open_activations, task, monkeypatch):
-    monkeypatch.setattr(Activations, "_seconds", lambda self, cut: 0.01)
-    saving = Saving(use="auto", epochs=7, trials=3)
-    with open_activations(task, saving) as activations:
-        told = activations.prospect(MIDDLE, 3)
-        assert (told.photos, told.views, told.epochs, told.trials) == (36 + 12 // 3, 3, 7, 3)
-        assert told.bytes_a_photo == 8 * 8 * 16 * 2
-        assert activations.prospect(POOLED, 1).bytes_a_photo == 32 * 4
-        assert activations.keeps(MIDDLE, views(renderer("light"), 3))
-        assert not activations.keeps(MIDDLE, views(renderer("light"), 30))
+@pytest.fixture
+def slow(monkeypatch):
+    """Every stretch of a network takes 10 ms a photo."""
+    monkeypatch.setattr(Stopwatch, "_time", lambda self, start, end: 0.01)
+    monkeypatch.setattr("tlsearch.training.stopwatch._KNOWN", {})
 
 
-def test_a_batch_says_how_long_a_photo_takes(open_activations, task, runs):
+MIDDLE_ROW, SHALLOW_ROW, POOLED_ROW = 8 * 8 * 16 * 2, 16 * 16 * 8 * 2, 32 * 4
+
+
+def test_the_prospect_of_a_cut(open_activations, task, slow):
+    asked = []
+
+    def expect(reading):
+        asked.append(reading)
+        return Expected(trials=3, epochs=21)
+
+    with open_activations(task, Saving(expect=expect)) as activations:
+        told = activations.prospect(MIDDLE, views(renderer("light"), 3))
+        assert told.rows == 3 * 36 + 12
+        assert told.looks == (36 + 12) * 21
+        assert (told.row_bytes, told.row_seconds, told.look_seconds) == (MIDDLE_ROW, 0.01, 0.01)
+        assert activations.prospect(POOLED, PLAIN).row_bytes == POOLED_ROW
+    light, pooled = asked
+    assert (light.unfreeze, light.pooling, light.rendition) == (1, "", renderer("light").name)
+    assert (pooled.unfreeze, pooled.pooling, pooled.rendition) == (None, "avg", "")
+    assert light.backbone == task.configuration.backbone.label
+
+
+def test_what_is_stored_already_is_not_paid_again(open_activations, task, slow):
+    with open_activations(task, Saving(use="always")) as activations:
+        activations.rows("train", MIDDLE, PLAIN)
+    with open_activations(task, Saving()) as activations:
+        assert activations.lacking(MIDDLE, PLAIN) == 12
+        assert activations.prospect(MIDDLE, views(renderer("light"), 4)).rows == 3 * 36 + 12
+        activations.rows("validation", MIDDLE, PLAIN)
+        assert activations.judge(MIDDLE, PLAIN).why == "it is stored"
+
+
+def test_a_deeper_cut_costs_what_lies_between(open_activations, task, slow):
+    """Stored, it is computed from the cut that comes first; not stored, from the photo."""
+    reading = SHALLOW_ROW / READ
+    with open_activations(task, Saving(use="always", deepest=2)) as activations:
+        told = activations.prospect(POOLED, PLAIN)
+        assert told.row_seconds == pytest.approx(0.01 + reading)
+        assert told.look_seconds == pytest.approx(0.02)
+        assert activations.prospect(SHALLOW, PLAIN).row_seconds == 0.01
+
+
+def test_a_deeper_cut_costs_all_where_nothing_comes_first(open_activations, task, slow):
+    never_pays = Saving(deepest=2, expect=lambda reading: Expected(1, 1))
+    with open_activations(task, never_pays) as activations:
+        assert not activations.judge(SHALLOW, PLAIN).stores
+        assert activations.prospect(POOLED, PLAIN).row_seconds == 0.01
+
+
+def test_room_is_for_a_cut_and_what_comes_first(open_activations, task, slow):
+    both = (36 + 12) * (SHALLOW_ROW + POOLED_ROW)
+    saving = Saving(use="always", deepest=2)
+    with open_activations(task, saving, both - 1) as activations:
+        assert activations.keeps(SHALLOW, PLAIN)
+        assert not activations.keeps(POOLED, PLAIN)
+        assert "there is room for" in activations.judge(POOLED, PLAIN).why
+    with open_activations(task, saving, both) as activations:
+        assert activations.keeps(POOLED, PLAIN)
+
+
+def test_a_verdict_makes_no_room(open_activations, task, slow, tmp_path):
     with open_activations(task) as activations:
-        assert activations.prospect(DEEP, 2).seconds_a_photo > 0
-    assert runs == [(None, DEEP, 36)] * 2
+        activations.rows("train", MIDDLE, PLAIN)
+    tight = 50 * SHALLOW_ROW
+    with open_activations(task, ALWAYS, tight) as activations:
+        assert activations.judge(SHALLOW, PLAIN).stores
+        assert len(ActivationStore(tmp_path / "activations", tight).entries()) == 1
+        assert activations.keeps(SHALLOW, PLAIN)
+        assert ActivationStore(tmp_path / "activations", tight).entries() == []
 
 
-def test_what_comes_first_is_judged_by_all_views(open_activations, task, runs, monkeypatch):
+def test_seconds_are_of_a_real_batch_and_taken_once(open_activations, task, monkeypatch):
+    monkeypatch.setattr("tlsearch.training.stopwatch._KNOWN", {})
+    timed, time = [], Stopwatch._time
+    monkeypatch.setattr(
+        Stopwatch, "_time", lambda self, *ends: timed.append(ends) or time(self, *ends)
+    )
+    for _ in range(2):
+        with open_activations(task, Saving(use="always", deepest=2)) as activations:
+            assert activations.prospect(DEEP, PLAIN).look_seconds > 0
+            assert activations.prospect(SHALLOW, PLAIN).row_seconds > 0
+    assert timed == [(None, SHALLOW), (SHALLOW, DEEP)]
+
+
+def test_what_comes_first_is_judged_by_all_views(open_activations, task, runs, slow):
     """A look at the photos as they are, for the probe, decides nothing about their renditions."""
-    monkeypatch.setattr(Activations, "_seconds", lambda self, cut: 0.01)
     seen = views(renderer("light"), 4)
-    with open_activations(task, Saving(use="auto", epochs=3, deepest=2)) as activations:
+    brief = Saving(deepest=2, expect=lambda reading: Expected(1, 2))
+    with open_activations(task, brief) as activations:
         activations.look("train", POOLED)
         activations.rows("train", POOLED, seen)
     of_renditions = [run for run in runs if run[2] == 36][2:]

@@ -9,9 +9,8 @@ import pytest
 from tlsearch.training.economy import READ, WRITTEN, Prospect, judge
 
 PLENTY = 10**12
-PLAIN = Prospect(
-    photos=1000, views=2, epochs=10, trials=1, bytes_a_photo=50_000, seconds_a_photo=0.01
-)
+PLAIN = Prospect(rows=2000, row_bytes=50_000, row_seconds=0.01, looks=10_000, look_seconds=0.01)
+"""A thousand photos in two views, for ten epochs."""
 
 
 def test_the_sums():
@@ -25,14 +24,15 @@ def test_the_sums():
     ("changes", "pays"),
     [
         ({}, True),
-        ({"epochs": 2}, False),
-        ({"epochs": 2, "views": 1}, True),
-        ({"epochs": 2, "trials": 5.0}, True),
-        ({"epochs": 10, "views": 16}, False),
-        ({"seconds_a_photo": 1e-5}, False),
-        ({"bytes_a_photo": 5_000_000}, False),
+        ({"looks": 2_000}, False),
+        ({"looks": 2_000, "rows": 1_000}, True),
+        ({"rows": 16_000}, False),
+        ({"row_seconds": 0.1}, False),
+        ({"look_seconds": 1e-3}, False),
+        ({"row_seconds": 1e-3, "look_seconds": 1e-3}, True),
+        ({"row_bytes": 5_000_000}, False),
     ],
-    ids=["plain", "few epochs", "one view", "more trials", "many views", "quick", "large"],
+    ids=["plain", "few", "one view", "many views", "dear", "saves little", "quick", "large"],
 )
 def test_auto_stores_what_pays(changes, pays):
     verdict = judge(replace(PLAIN, **changes), "auto", PLENTY)
@@ -41,7 +41,7 @@ def test_auto_stores_what_pays(changes, pays):
 
 
 def test_always_stores_what_does_not_pay_as_long_as_it_fits():
-    dear = replace(PLAIN, epochs=1)
+    dear = replace(PLAIN, looks=1000)
     assert not judge(dear, "auto", PLENTY).stores
     assert judge(dear, "always", PLENTY).stores
     assert judge(dear, "always", dear.bytes_).stores
@@ -49,10 +49,12 @@ def test_always_stores_what_does_not_pay_as_long_as_it_fits():
 
 
 def test_never_stores_nothing():
-    assert not judge(replace(PLAIN, trials=1000), "never", PLENTY).stores
+    assert not judge(replace(PLAIN, looks=10**7), "never", PLENTY).stores
 
 
 def test_what_is_too_large_is_told_with_both_sizes():
     verdict = judge(PLAIN, "auto", 50_000_000)
     assert not verdict.stores
-    assert verdict.why == "it takes 0.1 GB, and there is room for 0.1 GB"
+    assert verdict.why == "it takes 100.0 MB, and there is room for 50.0 MB"
+    large = judge(replace(PLAIN, rows=10**6), "always", -1)
+    assert large.why == "it takes 50.0 GB, and there is room for 0.0 MB"

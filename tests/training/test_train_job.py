@@ -60,6 +60,7 @@ def job(tmp_path_factory):
             },
             "space": {
                 "backbone": [{"name": own.name}, "ResNet10"],
+                "image_size": 32,
                 "strategy": ["feature_extraction", "fine_tune"],
                 "unfreeze": {"choices": [1, 2], "when": {"strategy": "fine_tune"}},
             },
@@ -118,8 +119,7 @@ def test_a_head_on_a_warm_store_loads_no_framework(job, run, backbone):
 def test_what_is_expected_of_the_store_follows_from_the_sweep(job):
     sweep = job(0).sweep
     told = saving(sweep)
-    assert (told.use, told.epochs, told.deepest) == ("always", 2, 2)
-    assert told.trials == pytest.approx(6 / 2 / len(sweep.space.image_size.choices))
+    assert (told.use, told.deepest) == ("always", 2)
     heads = sweep.space.strategy.model_copy(update={"choices": ["feature_extraction"]})
     space = sweep.space.model_copy(update={"strategy": heads})
     assert saving(sweep.model_copy(update={"space": space})).deepest == 0

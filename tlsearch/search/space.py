@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.backbones.table import default_image_size
+from tlsearch.config.combinations import Parameter, applies, ordered
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.enqueue_check import plain
 from tlsearch.config.parameters import Choices, FloatRange, IntRange
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     AnyTrial = Trial | FrozenTrial
 
-Parameter = Choices[Any] | IntRange | FloatRange
-
 
 def sample(space: Space, trial: AnyTrial) -> Configuration:
     """Ask Optuna for every parameter that applies, those that others depend on first.
@@ -27,19 +26,10 @@ def sample(space: Space, trial: AnyTrial) -> Configuration:
     """
     values: dict[str, Any] = {}
     for name, parameter in ordered(space):
-        if _applies(parameter, values):
+        if applies(parameter, values):
             values[name] = _suggest(name, parameter, trial)
     values["image_size"] = values["image_size"] or default_image_size(values["backbone"].name)
     return Configuration(**values)
-
-
-def ordered(space: Space) -> Iterator[tuple[str, Parameter]]:
-    """The parameters of the space so that each comes after those its `when` names."""
-    waiting: dict[str, Parameter] = {name: getattr(space, name) for name in Space.model_fields}
-    while waiting:
-        ready = [name for name, p in waiting.items() if not (p.when or {}).keys() & waiting.keys()]
-        for name in ready:
-            yield name, waiting.pop(name)
 
 
 def searched(space: Space) -> list[str]:
@@ -61,14 +51,6 @@ def fixed(space: Space, given: Mapping[str, Any]) -> dict[str, Any]:
     if "image_size" in values and values["image_size"] not in sizes:
         values["image_size"] = None
     return values
-
-
-def _applies(parameter: Parameter, values: dict[str, Any]) -> bool:
-    for name, allowed in (parameter.when or {}).items():
-        wanted = allowed if isinstance(allowed, list) else [allowed]
-        if name not in values or plain(values[name]) not in wanted:
-            return False
-    return True
 
 
 def _suggest(name: str, parameter: Parameter, trial: AnyTrial) -> Any:

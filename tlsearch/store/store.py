@@ -90,6 +90,18 @@ class ActivationStore:
             _evict(idle, excess)
             return self._excess(bytes_) <= 0
 
+    def room(self) -> int:
+        """How many bytes `make_room` could make at most. Changes nothing.
+
+        Raises:
+            HomeError: the folder may not be read.
+        """
+        with explain_failure(self.folder):
+            sizes = [(_size(folder), locks.is_used(folder)) for folder in self._folders()]
+            idle = sum(size for size, is_used in sizes if not is_used)
+            used = sum(size for size, is_used in sizes if is_used)
+            return max(0, min(self.limit - used, self._free_on_disk() + idle))
+
     def prune(self, limit: int) -> list[EntrySummary]:
         """Evict what nobody uses, least recently used first, until at most `limit` bytes are left.
 
@@ -146,8 +158,8 @@ class ActivationStore:
         return max(self._held() + bytes_ - self.limit, bytes_ - self._free_on_disk())
 
     def _free_on_disk(self) -> int:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self.folder).free
+        there = next(one for one in (self.folder, *self.folder.parents) if one.is_dir())
+        return shutil.disk_usage(there).free
 
     def _clean(self) -> None:
         """Remove what a killed process had begun to evict, and folders that nothing describes."""

@@ -7,10 +7,10 @@ stored, from that.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +20,13 @@ from tlsearch.augmentation.renderer import Renderer
 from tlsearch.store.entry import Entry
 from tlsearch.store.rows import Rows
 from tlsearch.store.store import ActivationStore
-from tlsearch.training.economy import Prospect, judge
+from tlsearch.training.demand import Expected, Reading
+from tlsearch.training.economy import READ, Prospect, Verdict, judge
 from tlsearch.training.frozen import FrozenBackbone, Run
 from tlsearch.training.head import POOLED
 from tlsearch.training.mixture import Mixture, Shelf
 from tlsearch.training.photos import Photos
+from tlsearch.training.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,18 +71,22 @@ def views(renderer: Renderer | None, number: int) -> list[View]:
     return [View(total=number), *(View(one, renderer, number) for one in range(1, number))]
 
 
+def alone(_: Reading) -> Expected:
+    """One trial of ten epochs."""
+    return Expected(1, 10)
+
+
 @dataclass(frozen=True)
 class Saving:
     """When activations are stored.
 
-    use: as `store.use` says; epochs: of a trial; trials: how many are expected to read the same;
-    deepest: how many blocks the sweep unfreezes at most, 0 for none.
+    use: as `store.use` says; deepest: how many blocks the sweep unfreezes at most, 0 for none;
+    expect: how much is expected to be read of what.
     """
 
     use: str = "auto"
-    epochs: int = 10
-    trials: float = 1
     deepest: int = 0
+    expect: Callable[[Reading], Expected] = alone
 
 
 class Activations:
@@ -120,31 +126,54 @@ class Activations:
 
     def keeps(self, cut: str, seen: Sequence[View]) -> bool:
         """Whether the outputs at a cut are to be read from the store, for these views of the train
-        split: they are there, or it pays to put them there."""
+        split: they are there, or it pays to put them there. Room for them is made."""
         if self._saving.use == "never":
             return False
         if _SHELF.get(self._name("train", cut, seen)) is not None:
             return True
-        # Each is opened, so that making room for the others leaves it alone.
-        held = [self._has("train", cut, view) for view in seen]
-        if all(held):
-            return True
-        prospect = self.prospect(cut, len(seen))
-        verdict = judge(prospect, self._saving.use, self._store.limit)
-        return verdict.stores and self._store.make_room(prospect.bytes_)
+        return self.judge(cut, seen).stores and self._make_room(cut, seen)
 
-    def prospect(self, cut: str, number: int) -> Prospect:
-        """What storing a cut would cost and save, with so many views; it is timed on a batch."""
-        shape = self.frozen.row_shape(cut)
-        itemsize = np.dtype(self.frozen.key(cut, ORIGINAL).dtype).itemsize
+    def judge(self, cut: str, seen: Sequence[View]) -> Verdict:
+        """The same, and why; makes no room."""
+        if self._saving.use != "never" and not self.lacking(cut, seen):
+            return Verdict(True, "it is stored")
+        base = self._base(cut, seen)
+        below = self._bytes(base, seen) if base else 0
+        return judge(self.prospect(cut, seen), self._saving.use, self._store.room() - below)
+
+    def prospect(self, cut: str, seen: Sequence[View]) -> Prospect:
+        """What storing a cut would cost and save, with these views; it is timed on a batch."""
+        photos, start = self._photos, self._start(cut, seen)
+        expected = self._saving.expect(self.reading(cut, seen))
+        reading = self._row_bytes(start) / READ if start else 0.0
         return Prospect(
-            photos=len(self._photos["train"]) + len(self._photos["validation"]) // number,
-            views=number,
-            epochs=self._saving.epochs,
-            trials=self._saving.trials,
-            bytes_a_photo=math.prod(shape) * itemsize,
-            seconds_a_photo=self._seconds(cut),
+            rows=self.lacking(cut, seen),
+            row_bytes=self._row_bytes(cut),
+            row_seconds=self._stopwatch.seconds(start, cut) + reading,
+            looks=(len(photos["train"]) + len(photos["validation"])) * expected.epochs,
+            look_seconds=self._stopwatch.seconds(None, cut, by=self._shallowest(cut)),
         )
+
+    def reading(self, cut: str, seen: Sequence[View]) -> Reading:
+        """What trials share that read a cut in these views."""
+        frozen, renderer = self.frozen, seen[-1].renderer
+        is_pooled = cut == POOLED
+        return Reading(
+            backbone=frozen.spec.label,
+            image_size=frozen.image_size,
+            unfreeze=None if is_pooled else len(frozen.blocks) - 1 - frozen.blocks.index(cut),
+            pooling=frozen.pooling if is_pooled else "",
+            rendition=renderer.name if renderer else "",
+        )
+
+    def wanted(self, seen: Sequence[View]) -> list[tuple[str, View]]:
+        """What is read of a cut: the split and the view of each photo."""
+        return [*(("train", view) for view in seen), ("validation", View())]
+
+    def lacking(self, cut: str, seen: Sequence[View]) -> int:
+        """How many rows of these views of the train split, and of the validation split as it is,
+        are not stored at a cut. Holds what is stored of them."""
+        return sum(self._missing(split, cut, view) for split, view in self.wanted(seen))
 
     def rows(self, split: str, cut: str, seen: Sequence[View]) -> list[Rows]:
         """The outputs at a cut for all photos of a split, for each of the views.
@@ -153,11 +182,9 @@ class Activations:
             HomeError: the disk is full, or may not be written to.
             WeightsError: the backbone has to be built and its weights are not at hand.
         """
+        base = self._roomy_base(split, cut, seen)
         for view in seen:
-            if self._has(split, cut, view):
-                continue
-            base = self._base(cut, seen)
-            if base is not None:
+            if base is not None and not self._has(split, cut, view):
                 self._ensure(split, base, view)
             self._ensure(split, cut, view)
         return [self.entry(cut, view).rows(self._photos[split].contents) for view in seen]
@@ -197,21 +224,66 @@ class Activations:
         keys = tuple(self.frozen.key(cut, view.name) for view in seen)
         return self._photos[split].digest, keys
 
+    def _shallowest(self, cut: str) -> str | None:
+        """The cut below all that the sweep may unfreeze, if it is below this one."""
+        deepest = self._saving.deepest
+        found = self.frozen.boundary(deepest) if deepest else None
+        return found if found is not None and self.frozen.precedes(found, cut) else None
+
     def _base(self, cut: str, seen: Sequence[View]) -> str | None:
-        """The shallower cut to store first: the one below all that the sweep may unfreeze, if
-        storing it for these views pays."""
-        base = self.frozen.boundary(self._saving.deepest) if self._saving.deepest else None
-        if base is None or not self.frozen.precedes(base, cut):
+        """The shallower cut to store first, if storing it for these views pays."""
+        base = self._shallowest(cut)
+        if base is None:
             return None
         name = self._name("train", base, seen)
         if name not in self._worth:
-            self._worth[name] = self.keeps(base, seen)
+            self._worth[name] = self.judge(base, seen).stores
         return base if self._worth[name] else None
 
+    def _roomy_base(self, split: str, cut: str, seen: Sequence[View]) -> str | None:
+        """The same, if there is something to be computed from it and room for it."""
+        lacking = [view for view in seen if not self._has(split, cut, view)]
+        if not any(self._shallower(split, cut, view) is None for view in lacking):
+            return None
+        base = self._base(cut, seen)
+        return base if base and self._make_room(base, seen) else None
+
+    def _start(self, cut: str, seen: Sequence[View]) -> str | None:
+        """Which shallower cut this one will be computed from."""
+        for one in reversed(self.frozen.cuts_below(cut)):
+            if all(self._has("train", one, view) for view in seen):
+                return one
+        return self._base(cut, seen)
+
+    def _make_room(self, cut: str, seen: Sequence[View]) -> bool:
+        """Make room for a cut and what comes first, unless it is there. What is to grow is opened
+        before, so that it is not evicted."""
+        if not self.lacking(cut, seen):
+            return True
+        cuts = [one for one in (self._base(cut, seen), cut) if one is not None]
+        bytes_ = sum(self._bytes(one, seen) for one in cuts)
+        for one in cuts:
+            for view in seen:
+                self.entry(one, view)
+        return self._store.make_room(bytes_)
+
+    def _bytes(self, cut: str, seen: Sequence[View]) -> int:
+        """Of what is lacking at a cut."""
+        lacking = self.lacking(cut, seen)
+        return lacking * self._row_bytes(cut) if lacking else 0
+
+    def _row_bytes(self, cut: str) -> int:
+        itemsize = np.dtype(self.frozen.key(cut, ORIGINAL).dtype).itemsize
+        return math.prod(self.frozen.row_shape(cut)) * itemsize
+
     def _has(self, split: str, cut: str, view: View) -> bool:
+        return not self._missing(split, cut, view)
+
+    def _missing(self, split: str, cut: str, view: View) -> int:
+        contents = self._photos[split].contents
         if not self._store.holds(self.frozen.key(cut, view.name)):
-            return False
-        return not self.entry(cut, view).missing(self._photos[split].contents)
+            return len(set(contents))
+        return len(self.entry(cut, view).missing(contents))
 
     def _ensure(self, split: str, cut: str, view: View) -> None:
         photos, entry = self._photos[split], self.entry(cut, view)
@@ -244,12 +316,6 @@ class Activations:
             self._runs[start, cut] = self.frozen.runner(start, cut, photos)
         return self._runs[start, cut]
 
-    def _seconds(self, cut: str) -> float:
-        """How long one photo takes from its pixels to the cut."""
-        photos = self._photos["train"]
-        run = self._runner(None, cut, len(photos))
-        batch = next(photos.batches(BATCH))
-        run(batch)  # the first one is slower
-        started = time.perf_counter()
-        run(batch)
-        return (time.perf_counter() - started) / len(batch)
+    @cached_property
+    def _stopwatch(self) -> Stopwatch:
+        return Stopwatch(self.frozen, next(self._photos["train"].batches(BATCH)))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tlsearch.backbones.weights import weights_digest
 from tlsearch.config.configuration import Configuration
-from tlsearch.config.parameters import Choices
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.execution.devices import gpus
@@ -140,18 +139,10 @@ class TrainJob:
 def saving(sweep: Sweep) -> Saving:
     """When the trials of a sweep store activations."""
     from tlsearch.training.activations import Saving
+    from tlsearch.training.demand import Demand
 
-    space = sweep.space
-    tunes = "fine_tune" in space.strategy.choices
-    depths = space.unfreeze
-    deepest = max(depths.choices) if isinstance(depths, Choices) else depths.high
-    alike = len(space.backbone.choices) * len(space.image_size.choices)
-    return Saving(
-        use=sweep.store.use,
-        epochs=sweep.train.epochs,
-        trials=max(1.0, sweep.budget.trials / alike),
-        deepest=deepest if tunes else 0,
-    )
+    demand = Demand(sweep)
+    return Saving(use=sweep.store.use, deepest=demand.deepest, expect=demand.of)
 
 
 def pretrained_digest(configuration: Configuration) -> str:
