@@ -7,7 +7,7 @@ stored, from that.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -166,14 +166,17 @@ class Activations:
             rendition=renderer.name if renderer else "",
         )
 
-    def wanted(self, seen: Sequence[View]) -> list[tuple[str, View]]:
-        """What is read of a cut: the split and the view of each photo."""
-        return [*(("train", view) for view in seen), ("validation", View())]
+    def holdings(self, cut: str, seen: Sequence[View]) -> Iterator[tuple[str, View, int, int]]:
+        """What is read of a cut, by split and view: how many rows, and how many are not stored.
+        Holds what is stored of them."""
+        for split, view in [*(("train", view) for view in seen), ("validation", View())]:
+            rows = len(set(self._photos[split].contents))
+            yield split, view, rows, self._missing(split, cut, view)
 
     def lacking(self, cut: str, seen: Sequence[View]) -> int:
         """How many rows of these views of the train split, and of the validation split as it is,
-        are not stored at a cut. Holds what is stored of them."""
-        return sum(self._missing(split, cut, view) for split, view in self.wanted(seen))
+        are not stored at a cut."""
+        return sum(missing for *_, missing in self.holdings(cut, seen))
 
     def rows(self, split: str, cut: str, seen: Sequence[View]) -> list[Rows]:
         """The outputs at a cut for all photos of a split, for each of the views.

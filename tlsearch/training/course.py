@@ -15,7 +15,7 @@ from tlsearch.training.keras_lessons import PhotoLesson, SuffixLesson
 from tlsearch.training.learner import Learner
 from tlsearch.training.lesson import Counts, Lesson
 from tlsearch.training.phases import Phase, phases
-from tlsearch.training.probe import recall_or_fit
+from tlsearch.training.probe import FORMAT, recall_or_fit
 from tlsearch.training.task import Task
 from tlsearch.training.weights import Weights
 
@@ -60,7 +60,7 @@ class Course:
         labels = task.labels["train"]
         seen = hashlib.sha256(stored.frozen.key(POOLED, View().name).digest.encode())
         seen.update(task.photos["train"].digest.encode())
-        seen.update(labels.tobytes())
+        seen.update(labels.tobytes() + f"format {FORMAT}".encode())
 
         def load() -> tuple[np.ndarray, np.ndarray]:
             return stored.look("train", POOLED), labels

@@ -39,11 +39,22 @@ Run = Callable[[np.ndarray], np.ndarray]
 """From a batch to its outputs."""
 
 
-@lru_cache(maxsize=2)
 def frozen_backbone(
     spec: BackboneChoice, image_size: int, pooling: Pooling, policy: str
 ) -> FrozenBackbone:
-    """The backbone of these settings, the same one each time while it is kept."""
+    """The backbone of these settings, the same one each time while it is kept.
+
+    Raises:
+        WeightsError: the file of its weights is not there.
+    """
+    return _kept(spec, image_size, pooling, policy, weights_digest(spec, image_size))
+
+
+@lru_cache(maxsize=2)
+def _kept(
+    spec: BackboneChoice, image_size: int, pooling: Pooling, policy: str, weights: str
+) -> FrozenBackbone:
+    # A file that changed while the worker lived has another digest.
     return FrozenBackbone(spec, image_size, pooling, policy)
 
 

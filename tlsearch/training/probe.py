@@ -22,6 +22,8 @@ from tlsearch.training.weights import Weights
 
 STRENGTHS = (0.3, 3.0, 30.0, 300.0)
 """Inverse regularisation of the mean loss, chosen among by cross-validation."""
+FORMAT = 1
+"""To be raised when the same examples would give another probe, so that kept ones are not used."""
 _FOLDS = 3
 _STEPS = 100
 _TOLERANCE = 1e-3
