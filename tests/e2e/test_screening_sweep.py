@@ -95,6 +95,7 @@ def test_mlflow_has_the_ranking_once(home, again):
     accuracy = "screening_accuracy/learned.keras"
     assert parent.data.metrics[accuracy] > parent.data.metrics["screening_accuracy/blind.keras"]
     assert len(client.get_metric_history(parent.info.run_id, accuracy)) == 1
+    assert parent.data.tags["tlsearch.screening"] == "learned.keras, blind.keras"
     files = {one.path for one in client.list_artifacts(parent.info.run_id, "screening")}
     assert files == {"screening/screening.json", "screening/screening.csv"}
 

@@ -36,6 +36,9 @@ class ListTracker(Tracker):
     def log_metrics(self, run_id, metrics):
         self.metrics.setdefault(run_id, {}).update(metrics)
 
+    def log_tags(self, run_id, tags):
+        self.calls.append(("log_tags", run_id, dict(tags)))
+
     def log_artifacts(self, run_id, folder, under=None):
         self.calls.append(("log_artifacts", run_id, folder, under))
 

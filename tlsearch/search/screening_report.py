@@ -31,6 +31,7 @@ class ScreeningReport:
             if self._marker.is_file() and self._marker.read_text(encoding="utf-8") == parent:
                 return
             recorder.tracker.log_metrics(parent, metrics(result))
+            recorder.tracker.log_tags(parent, {"tlsearch.screening": ", ".join(result.kept)})
             recorder.tracker.log_artifacts(parent, self._write(result), "screening")
             self._marker.write_text(parent, encoding="utf-8")
 

@@ -117,6 +117,10 @@ class MLflowTracker(Tracker):
         with translate_errors(self.store):
             self._client.log_batch(run_id, metrics=entries.make_metrics(metrics))
 
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        with translate_errors(self.store):
+            self._log_tags(run_id, tags)
+
     def log_artifacts(self, run_id: str, folder: Path, under: str | None = None) -> None:
         with translate_errors(self.store):
             self._client.log_artifacts(run_id, str(folder), under)

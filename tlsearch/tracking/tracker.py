@@ -97,6 +97,10 @@ class Tracker(ABC):
         """Log metrics that belong to the run as a whole."""
 
     @abstractmethod
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Log tags that describe the run."""
+
+    @abstractmethod
     def log_artifacts(self, run_id: str, folder: Path, under: str | None = None) -> None:
         """Copy the files of a folder to the run, below the folder `under` if it is given."""
 
