@@ -131,7 +131,8 @@ class Screening:
         """Probe candidates on so many photos; the same candidates, the best first."""
         labels = [one.backbone.label for one in climbing]
         self._notify(Notice("screening", {"backbones": labels, "photos": photos}))
-        files = dict(zip(self._dataset.contents, map(Path, self._dataset.paths), strict=True))
+        rows = self._dataset.splits["train"][self._order[:photos]]
+        files = {self._dataset.contents[row]: Path(self._dataset.paths[row]) for row in rows}
         for one in climbing:
             pixel_store(self._paths, one.image_size).add(files)
         self._probe(climbing, photos, executor, stop)

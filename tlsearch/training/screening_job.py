@@ -13,6 +13,7 @@ from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.store.store import ActivationStore
+from tlsearch.training.photos import Photos
 
 FOLDS = 5
 
@@ -34,7 +35,7 @@ class Probed:
 
 @dataclass(frozen=True, eq=False)
 class ScreeningJob:
-    """Probes one backbone at one size; the photos must be in the pixel store at that size.
+    """Probes one backbone at one size, at which its photos must be in the pixel store.
 
     trial: stands for the backbone, there is no trial yet; positions: int64, which photos of the
     train split.
@@ -51,20 +52,18 @@ class ScreeningJob:
     def run(self, channel: Channel) -> Probed:
         import keras  # noqa: F401  Its seconds are the worker's, not the first backbone's.
 
-        from tlsearch.training.block_features import block_features, lower_cuts, select
+        from tlsearch.training.block_features import block_features, lower_cuts
         from tlsearch.training.frozen import frozen_backbone
         from tlsearch.training.head import POOLED
         from tlsearch.training.job import precision
-        from tlsearch.training.photos import photos
 
         started = time.perf_counter()
         pooling = self.sweep.space.pooling.choices[0]
         policy = precision(self.sweep.train.precision)
         frozen = frozen_backbone(self.backbone, self.image_size, pooling, policy)
         cuts = lower_cuts(frozen.blocks)
-        split = photos(self.dataset, "train", pixel_store(self.paths, self.image_size))
-        features = block_features(frozen, select(split, self.positions), cuts, self._store())
-        labels = self.dataset.labels[self.dataset.splits["train"]][self.positions]
+        features = block_features(frozen, self._photos(), cuts, self._store())
+        labels = self.dataset.labels[self._rows]
         answers = {name: answer_unseen(some, labels) for name, some in features.items()}
         return Probed(
             right=answers.pop(POOLED),
@@ -72,6 +71,15 @@ class ScreeningJob:
             blocks={name: len(frozen.blocks) - 1 - frozen.blocks.index(name) for name in cuts},
             seconds=time.perf_counter() - started,
         )
+
+    @property
+    def _rows(self) -> np.ndarray:
+        return self.dataset.splits["train"][self.positions]
+
+    def _photos(self) -> Photos:
+        pixels = pixel_store(self.paths, self.image_size)
+        contents = tuple(self.dataset.contents[row] for row in self._rows)
+        return Photos(pixels.pixels, pixels.rows(contents), contents)
 
     def _store(self) -> ActivationStore | None:
         kept = self.sweep.store
