@@ -44,6 +44,14 @@ def run(
 
 
 @app.command()
+def plan(sweep: SweepFile, overrides: Overrides = None, json: Json = False) -> None:
+    """Show what a sweep will do: photos, space, and what it will store."""
+    from tlsearch.terminal.plan import plan_sweep
+
+    plan_sweep(sweep, overrides or [], json=json)
+
+
+@app.command()
 def trials(
     sweep: SweepFile,
     overrides: Overrides = None,

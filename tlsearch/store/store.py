@@ -100,7 +100,12 @@ class ActivationStore:
             sizes = [(_size(folder), locks.is_used(folder)) for folder in self._folders()]
             idle = sum(size for size, is_used in sizes if not is_used)
             used = sum(size for size, is_used in sizes if is_used)
-            return max(0, min(self.limit - used, self._free_on_disk() + idle))
+            return max(0, min(self.limit - used, self.free_on_disk() + idle))
+
+    def free_on_disk(self) -> int:
+        """Bytes, on the disk that the folder lies on or will lie on."""
+        there = next(one for one in (self.folder, *self.folder.parents) if one.is_dir())
+        return shutil.disk_usage(there).free
 
     def prune(self, limit: int) -> list[EntrySummary]:
         """Evict what nobody uses, least recently used first, until at most `limit` bytes are left.
@@ -155,11 +160,7 @@ class ActivationStore:
 
     def _excess(self, bytes_: int) -> int:
         """How much there is too much of, if so many bytes are added."""
-        return max(self._held() + bytes_ - self.limit, bytes_ - self._free_on_disk())
-
-    def _free_on_disk(self) -> int:
-        there = next(one for one in (self.folder, *self.folder.parents) if one.is_dir())
-        return shutil.disk_usage(there).free
+        return max(self._held() + bytes_ - self.limit, bytes_ - self.free_on_disk())
 
     def _clean(self) -> None:
         """Remove what a killed process had begun to evict, and folders that nothing describes."""

@@ -65,7 +65,8 @@ def judge(prospect: Prospect, use: str, room: int) -> Verdict:
     if prospect.bytes_ > room:
         sizes = f"{_size(prospect.bytes_)}, and there is room for {_size(max(0, room))}"
         return Verdict(False, f"it takes {sizes}")
-    times = f"{prospect.stored:.0f} s stored, {prospect.computed:.0f} s computed in every epoch"
+    stored, computed = _time(prospect.stored), _time(prospect.computed)
+    times = f"{stored} stored, {computed} computed in every epoch"
     if use == "always":
         return Verdict(True, f"store.use is always ({times})")
     return Verdict(prospect.stored < prospect.computed, times)
@@ -73,3 +74,7 @@ def judge(prospect: Prospect, use: str, room: int) -> Verdict:
 
 def _size(bytes_: int) -> str:
     return f"{bytes_ / 1e6:,.1f} MB" if bytes_ < 1e9 else f"{bytes_ / 1e9:,.1f} GB"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:,.0f} s"

@@ -31,7 +31,7 @@ _STATES: dict[Decision, State] = {
     Decision.PRUNE: "pruned",
     Decision.STOP: "interrupted",
 }
-_GIGABYTE = 10**9
+GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class TrainJob:
         if chosen.strategy == "from_scratch":
             return None
         frozen = frozen_backbone(chosen.backbone, chosen.image_size, chosen.pooling, task.precision)
-        folder = ActivationStore(self.paths.activations, round(store.limit_gb * _GIGABYTE))
+        folder = ActivationStore(self.paths.activations, round(store.limit_gb * GIGABYTE))
         return Activations(folder, frozen, task.photos, saving(self.sweep))
 
     def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
