@@ -30,7 +30,7 @@ class Stopwatch:
         """Of one photo, from one cut, or with None from its pixels, to a later one.
 
         Args:
-            by: a cut in between, if the two stretches are known or wanted each.
+            by: a cut in between; the two stretches are timed, and others may want them too.
         """
         if by is not None:
             return self.seconds(start, by) + self.seconds(by, end)
