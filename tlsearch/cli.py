@@ -45,7 +45,7 @@ def run(
 
 @app.command()
 def plan(sweep: SweepFile, overrides: Overrides = None, json: Json = False) -> None:
-    """Show what a sweep will do: photos, space, and what it will store."""
+    """Show what a sweep will do and store; run nothing."""
     from tlsearch.terminal.plan import plan_sweep
 
     plan_sweep(sweep, overrides or [], json=json)

@@ -23,7 +23,7 @@ def entries(tiny_sweep):
 
 
 def test_what_the_sweep_has_stored_is_told(planned):
-    """Which block cuts pay on so small a network is a matter of microseconds; pooled features do."""
+    """Whether block cuts pay on so small a network is a matter of microseconds; pooling does."""
     for one in planned["prefixes"]:
         assert (one["why"] == "it is stored") == (one["stored_rows"] == one["rows"])
         assert one["stores"] or one["stored_rows"] < one["rows"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SIZE
 
 from tlsearch.config.schema import Sweep
 from tlsearch.store.store import ActivationStore
@@ -16,7 +15,7 @@ from tlsearch.training.head import POOLED
 from tlsearch.training.job import saving
 from tlsearch.training.stopwatch import Stopwatch
 
-PLENTY = 10**9
+SIZE, PLENTY = 32, 10**9
 SHALLOW_ROW, MIDDLE_ROW, POOLED_ROW = 16 * 16 * 8 * 2, 8 * 8 * 16 * 2, 32 * 4
 TUNED = {
     "strategy": ["feature_extraction", "fine_tune"],
