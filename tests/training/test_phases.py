@@ -8,7 +8,7 @@ import pytest
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import BackboneChoice, Train
 from tlsearch.errors import UsageError
-from tlsearch.training.frozen import frozen_backbone
+from tlsearch.training.frozen import FrozenBackbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.network import (
     as_probabilities,
@@ -30,7 +30,7 @@ def _mobilenet(classes, **values):
 
 
 def _block_cut(depth):
-    return frozen_backbone(MOBILENET_V2, 96, "avg", "float32").boundary(depth)
+    return FrozenBackbone(MOBILENET_V2, 96, "avg", "float32").boundary(depth)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_from_scratch_trains_everything(configure):
 
 def test_a_suffix_is_what_lies_above_its_cut_in_copies_of_its_own(configure):
     configuration = configure(strategy=TUNED, unfreeze=1, dropout=0.5)
-    frozen = frozen_backbone(configuration.backbone, 32, "avg", "float32")
+    frozen = FrozenBackbone(configuration.backbone, 32, "avg", "float32")
     suffix = build_suffix(frozen, "relu_2", configuration, 3)
     named = [layer.name for layer in suffix.layers if layer.weights]
     assert named == ["conv_3", "norm_3", "classifier"]
