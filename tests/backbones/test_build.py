@@ -45,7 +45,7 @@ def _assert_cuts_are_sound(backbone):
     assert 0 < scale < np.inf
     deepest = len(backbone.blocks) - 1
     for unfreeze in {0, min(1, deepest), deepest // 2, deepest}:
-        prefix, suffix = cut(full, boundary(backbone, unfreeze))
+        prefix, suffix = cut(full, boundary(backbone.blocks, unfreeze))
         given = np.asarray(suffix(prefix(photos)))
         assert np.abs(given - wanted).max() <= 1e-5 * scale
 

@@ -55,7 +55,7 @@ def test_classifier_is_taken_off(own):
 def test_it_can_be_cut(own):
     backbone = build(own(_plain()), None)
     full = assemble(backbone, layers.GlobalMaxPooling2D())
-    prefix, suffix = cut(full, boundary(backbone, 1))
+    prefix, suffix = cut(full, boundary(backbone.blocks, 1))
     assert prefix.output.shape == (None, 15, 15, 4)
     np.testing.assert_allclose(suffix(prefix(PHOTOS)), full(PHOTOS), atol=1e-6)
 

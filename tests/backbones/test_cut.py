@@ -35,7 +35,7 @@ def full(backbone):
 @pytest.mark.parametrize("unfreeze", [0, 1, 2, 5, 12, 17])
 def test_suffix_of_prefix_is_the_whole(backbone, full, unfreeze):
     photos = _photos(64)
-    prefix, suffix = cut(full, boundary(backbone, unfreeze))
+    prefix, suffix = cut(full, boundary(backbone.blocks, unfreeze))
     np.testing.assert_allclose(suffix(prefix(photos)), full(photos), atol=1e-6)
     assert {v.path for v in prefix.variables}.isdisjoint(v.path for v in suffix.variables)
     assert prefix.count_params() + suffix.count_params() == full.count_params()
@@ -48,11 +48,11 @@ def test_a_backbone_alone_can_be_cut(backbone):
 
 
 def test_unfrozen_depth_counts_from_the_top(backbone):
-    assert boundary(backbone, 0) == "out_relu"
-    assert boundary(backbone, 1) == "block_16_project_BN"
-    assert boundary(backbone, 4) == "block_13_project_BN"
-    assert boundary(backbone, len(backbone.blocks)) is None
-    assert boundary(backbone, 99) is None
+    assert boundary(backbone.blocks, 0) == "out_relu"
+    assert boundary(backbone.blocks, 1) == "block_16_project_BN"
+    assert boundary(backbone.blocks, 4) == "block_13_project_BN"
+    assert boundary(backbone.blocks, len(backbone.blocks)) is None
+    assert boundary(backbone.blocks, 99) is None
 
 
 def test_no_boundary_leaves_everything_to_the_suffix(full):
@@ -73,7 +73,7 @@ def test_layers_stand_flat(full, backbone):
 
 def test_training_the_suffix_trains_the_whole(full, backbone):
     photos = _photos(64)
-    prefix, suffix = cut(full, boundary(backbone, 2))
+    prefix, suffix = cut(full, boundary(backbone.blocks, 2))
     before, frozen = np.asarray(full(photos)), prefix.get_weights()
     suffix.compile("sgd", "sparse_categorical_crossentropy")
     suffix.fit(np.asarray(prefix(photos)), np.array([0, 1, 2, 0]), verbose=0)
