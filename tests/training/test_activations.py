@@ -245,6 +245,17 @@ def test_room_is_for_a_cut_and_what_comes_first(open_activations, task, slow):
         assert activations.keeps(POOLED, PLAIN)
 
 
+def test_what_is_not_needed_wants_no_room(open_activations, task, slow):
+    """A deeper cut is stored: the one that usually comes first is not made for the next."""
+    stored = (36 + 12) * MIDDLE_ROW
+    with open_activations(task) as activations:
+        activations.rows("train", MIDDLE, PLAIN)
+        activations.rows("validation", MIDDLE, PLAIN)
+    with open_activations(task, Saving(use="always", deepest=2), 2 * stored) as activations:
+        assert activations.keeps(POOLED, PLAIN)
+        assert activations.prospect(POOLED, PLAIN).row_seconds == 0.01 + MIDDLE_ROW / READ
+
+
 def test_a_verdict_makes_no_room(open_activations, task, slow, tmp_path):
     with open_activations(task) as activations:
         activations.rows("train", MIDDLE, PLAIN)

@@ -137,8 +137,8 @@ class Activations:
         """The same, and why; makes no room."""
         if self._saving.use != "never" and not self.lacking(cut, seen):
             return Verdict(True, "it is stored")
-        base = self._base(cut, seen)
-        below = self._bytes(base, seen) if base else 0
+        start = self._start(cut, seen)
+        below = self._bytes(start, seen) if start else 0
         return judge(self.prospect(cut, seen), self._saving.use, self._store.room() - below)
 
     def prospect(self, cut: str, seen: Sequence[View]) -> Prospect:
@@ -263,7 +263,7 @@ class Activations:
         before, so that it is not evicted."""
         if not self.lacking(cut, seen):
             return True
-        cuts = [one for one in (self._base(cut, seen), cut) if one is not None]
+        cuts = [one for one in (self._start(cut, seen), cut) if one is not None]
         bytes_ = sum(self._bytes(one, seen) for one in cuts)
         for one in cuts:
             for view in seen:
