@@ -11,13 +11,14 @@ from conftest import ALWAYS, NEVER, SIZE
 from tlsearch.augmentation.draws import view_seeds
 from tlsearch.augmentation.renderer import renderer
 from tlsearch.store.store import ActivationStore
-from tlsearch.training.activations import Activations, Saving, View, views
+from tlsearch.training.activations import Activations, Saving
 from tlsearch.training.demand import Expected
 from tlsearch.training.economy import READ
 from tlsearch.training.frozen import FrozenBackbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.photos import Photos
 from tlsearch.training.stopwatch import Stopwatch
+from tlsearch.training.views import View, views
 
 HALF = {"rtol": 2**-10, "atol": 1e-5}
 """How near half precision comes to single."""

@@ -6,7 +6,7 @@ import pytest
 
 from tlsearch.config.schema import Sweep
 from tlsearch.store.store import ActivationStore
-from tlsearch.training.activations import Activations, View, views
+from tlsearch.training.activations import Activations
 from tlsearch.training.demand import OWN, Demand
 from tlsearch.training.economy import WRITTEN
 from tlsearch.training.forecast import add_up, add_up_largest, backbones, forecast
@@ -14,6 +14,7 @@ from tlsearch.training.frozen import frozen_backbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.job import saving
 from tlsearch.training.stopwatch import Stopwatch
+from tlsearch.training.views import View, views
 
 SIZE, PLENTY = 32, 10**9
 SHALLOW_ROW, MIDDLE_ROW, POOLED_ROW = 16 * 16 * 8 * 2, 8 * 8 * 16 * 2, 32 * 4

@@ -8,8 +8,8 @@ import pytest
 
 from tlsearch.execution.devices import Gpu
 from tlsearch.training import on_device
-from tlsearch.training.activations import View
 from tlsearch.training.on_device import Lookup, fits, looked_up
+from tlsearch.training.views import View
 
 TUNED = {"strategy": "fine_tune", "unfreeze": 1, "learning_rate": 1e-2, "augment": "light"}
 

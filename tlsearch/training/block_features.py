@@ -12,10 +12,11 @@ import numpy as np
 from tlsearch.store.entry import Entry
 from tlsearch.store.key import ActivationKey
 from tlsearch.store.store import ActivationStore
-from tlsearch.training.activations import BATCH, ORIGINAL
+from tlsearch.training.activations import BATCH
 from tlsearch.training.frozen import FrozenBackbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.photos import Photos
+from tlsearch.training.views import ORIGINAL
 
 if TYPE_CHECKING:
     import keras

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlsearch.training.activations import Activations, View
+from tlsearch.training.activations import Activations
 from tlsearch.training.head import POOLED
 from tlsearch.training.head_lesson import HeadLesson
 from tlsearch.training.keras_lessons import PhotoLesson, SuffixLesson
@@ -17,6 +17,7 @@ from tlsearch.training.lesson import Counts, Lesson
 from tlsearch.training.phases import Phase, phases
 from tlsearch.training.probe import FORMAT, recall_or_fit
 from tlsearch.training.task import Task
+from tlsearch.training.views import View
 from tlsearch.training.weights import Weights
 
 

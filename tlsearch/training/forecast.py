@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from tlsearch.backbones.table import default_image_size
 from tlsearch.config.schema import BackboneChoice, Sweep
 from tlsearch.store.store import ActivationStore
-from tlsearch.training.activations import Activations, Saving, views
+from tlsearch.training.activations import Activations, Saving
 from tlsearch.training.demand import OWN, Demand, Expected, Reading
 from tlsearch.training.economy import WRITTEN, Prospect, Verdict
 from tlsearch.training.frozen import FrozenBackbone, Pooling, frozen_backbone
 from tlsearch.training.head import POOLED
 from tlsearch.training.photos import Photos
+from tlsearch.training.views import views
 
 SPLITS = ("train", "validation")
 NOTHING_FROZEN = Verdict(False, "all blocks are unfrozen, so that nothing stays the same")

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from tlsearch.training.activations import Activations, View
+from tlsearch.training.activations import Activations
 from tlsearch.training.descent import Adam, Momentum, Optimizer, constant, cosine
 from tlsearch.training.head import POOLED
 from tlsearch.training.head_learner import Features, HeadLearner
@@ -15,6 +15,7 @@ from tlsearch.training.learner import Learner
 from tlsearch.training.lesson import Counts, Lesson
 from tlsearch.training.phases import Phase
 from tlsearch.training.task import Task
+from tlsearch.training.views import View
 from tlsearch.training.weights import Weights, count
 
 ADAMW_DECAY = 0.004

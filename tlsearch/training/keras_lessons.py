@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from tlsearch.augmentation.mixing import mix
-from tlsearch.training.activations import Activations, View
+from tlsearch.training.activations import Activations
 from tlsearch.training.draws import Draw
 from tlsearch.training.learner import Learner
 from tlsearch.training.lesson import Counts, Lesson
 from tlsearch.training.network import build_network, build_suffix, let_learn, trainable_parameters
 from tlsearch.training.phases import Phase
 from tlsearch.training.task import Task
+from tlsearch.training.views import View
 from tlsearch.training.weights import Weights, restore
 
 if TYPE_CHECKING:

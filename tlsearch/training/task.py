@@ -11,10 +11,10 @@ import numpy as np
 from tlsearch.augmentation.renderer import Renderer, renderer
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Train
-from tlsearch.training.activations import View, views
 from tlsearch.training.draws import Draws
 from tlsearch.training.network import count_outputs
 from tlsearch.training.photos import Photos
+from tlsearch.training.views import View, views
 
 
 @dataclass(frozen=True, eq=False)
