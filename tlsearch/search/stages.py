@@ -185,9 +185,12 @@ class Stages:
     ) -> None:
         files = dict(zip(dataset.contents, map(Path, dataset.paths), strict=True))
         sweep = self._study.sweep
+        decoded: set[int] = set()
 
         def make_job(number: int, configuration: Configuration) -> TrainJob:
-            pixel_store(self._paths, configuration.image_size).add(files)
+            if configuration.image_size not in decoded:
+                pixel_store(self._paths, configuration.image_size).add(files)
+                decoded.add(configuration.image_size)
             return TrainJob(number, sweep, configuration, dataset, self._paths)
 
         supervisor = Supervisor(
