@@ -1,4 +1,4 @@
-"""`search.screening`: on by default, a number to keep, or null."""
+"""`search.screening`: off by default, a number to keep, or null."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ def file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("override", "keep"),
-    [("budget.trials=3", 3), ("search.screening={keep: 5}", 5), ("search.screening.keep=1", 1)],
+    [("search.screening={}", 3), ("search.screening={keep: 5}", 5), ("search.screening.keep=1", 1)],
 )
 def test_how_many_stay(file, override, keep):
     assert load(file, [override]).search.screening.keep == keep
+
+
+def test_nothing_is_screened_unless_it_is_asked_for(file):
+    assert load(file, []).search.screening is None
 
 
 def test_null_turns_it_off_and_stays_so_when_it_is_written(file, tmp_path):

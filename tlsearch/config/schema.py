@@ -108,8 +108,8 @@ class Search(Strict):
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
     """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
-    screening: Screening | None = Screening()
-    """null searches all backbones from the start."""
+    screening: Screening | None = None
+    """null, the default, searches all backbones from the start."""
     enqueue: list[dict[str, Scalar]] = Field(default=[])
     """Parameters of trials to run first, as tables show them; what one leaves out is sampled."""
 
