@@ -43,6 +43,7 @@ MAY_IMPORT = {
     },
     "terminal": {
         "config",
+        "data",
         "backbones",
         "execution",
         "pretraining",
@@ -50,6 +51,7 @@ MAY_IMPORT = {
         "serving",
         "store",
         "tracking",
+        "training",
     },
     "serving": {
         "data.photo",
