@@ -14,7 +14,6 @@ pays for once with or without screening, is the second figure. Needs ImageNet we
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from peers.command import carry_out
 from peers.machine import facts
 from peers.ours import run_sweep
 from peers.photos import thin_out
@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tlsearch.config.schema import BackboneChoice
-from tlsearch.errors import DataError, TlsearchError
+from tlsearch.errors import DataError
 from tlsearch.search.screening import candidate
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
@@ -46,17 +46,7 @@ FIRST_SEED = 7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parse(arguments)
-    console = Console(stderr=True)
-    try:
-        findings = compare(options, console)
-    except TlsearchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
-    if options.output:
-        options.output.write_text(json.dumps(findings, indent=1), encoding="utf-8")
-    show(findings, Console())
-    return 0
+    return carry_out(parse(arguments), compare, show)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -13,7 +13,6 @@ The JSON holds every single measurement. Needs ImageNet weights in KERAS_HOME.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from peers.bench import Bench
+from peers.command import carry_out
 from peers.machine import facts
 from peers.photos import count_photos, split_folders
 from peers.scenarios import SCENARIOS
@@ -35,7 +35,7 @@ from rich.console import Console
 
 from tlsearch.backbones.table import find
 from tlsearch.backbones.weights import published
-from tlsearch.errors import TlsearchError, WeightsError
+from tlsearch.errors import WeightsError
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
 QUICK = {"photos": 150, "image_size": 96, "epochs": 2, "rounds": 1, "trials": 3, "sample": 2}
@@ -45,17 +45,7 @@ QUICK_SCENARIOS = ["feature_extraction", "mixed"]
 def main(arguments: Sequence[str] | None = None) -> int:
     # So that what a side has started ends with the benchmark.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    options = parse(arguments)
-    console = Console(stderr=True)
-    try:
-        findings = compare(options, console)
-    except TlsearchError as error:
-        console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        return error.exit_code
-    if options.output:
-        options.output.write_text(json.dumps(findings, indent=1), encoding="utf-8")
-    show(findings, Console())
-    return 0
+    return carry_out(parse(arguments), compare, show)
 
 
 def compare(options: argparse.Namespace, console: Console) -> dict[str, Any]:
