@@ -38,7 +38,7 @@ def measure(file: str, overrides: list[str], split: str) -> dict[str, float]:
     batches = list(photos(dataset, split, pixel_store(paths, configuration.image_size)).batches(32))
     expected = np.concatenate([model.predict_on_batch(batch) for batch in batches])
     received = np.concatenate([engine.predict(batch) for batch in batches])
-    labels = dataset.labels[dataset.splits[split]]
+    labels = dataset.labels_of(split)
     return {
         **compare(expected, received).as_dict(),
         "accuracy_keras": float((expected.argmax(1) == labels).mean()),

@@ -48,9 +48,9 @@ class Contender:
         data = PhotoData(source=source, split=Split(seed=seed))
         dataset = prepare(data, paths, self.size)
         features = self._features(dataset, paths, seed)
-        probe = fit_probe(features["train"], dataset.labels[dataset.splits["train"]])
+        probe = fit_probe(features["train"], dataset.labels_of("train"))
         judged = ("validation", "test")
-        labels = np.concatenate([dataset.labels[dataset.splits[split]] for split in judged])
+        labels = np.concatenate([dataset.labels_of(split) for split in judged])
         return float(probe.score(np.concatenate([features[split] for split in judged]), labels))
 
     def _features(self, dataset: Dataset, paths: Paths, seed: int) -> dict[str, np.ndarray]:

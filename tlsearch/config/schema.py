@@ -288,6 +288,11 @@ class Store(Strict):
     limit_gb: float = Field(default=20, gt=0)
     """Above it, what was not used for longest goes."""
 
+    @property
+    def limit(self) -> int:
+        """The same in bytes."""
+        return round(self.limit_gb * 10**9)
+
 
 class OnFailure(Strict):
     max_attempts: int = Field(default=3, ge=1)

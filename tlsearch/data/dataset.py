@@ -57,6 +57,15 @@ class Dataset:
     digest: str
     source: str
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """Where each photo lies, by its content, as `PixelStore.add` takes them."""
+        return dict(zip(self.contents, map(Path, self.paths), strict=True))
+
+    def labels_of(self, split: str) -> np.ndarray:
+        """The labels of a split's photos, in the order of the split: int64 [n]."""
+        return self.labels[self.splits[split]]
+
     def counts(self) -> pd.DataFrame:
         """How many photos there are: a row for each class, a column for each split."""
         import pandas as pd

@@ -69,8 +69,7 @@ class TrialJob(ABC):
     @final
     def evaluate(self, probabilities: np.ndarray, split: str) -> Evaluation:
         """Hold answers float32 [n, classes] against the labels of a split's n photos."""
-        labels = self.dataset.labels[self.dataset.splits[split]]
-        return Evaluation(probabilities, labels, self.dataset.classes)
+        return Evaluation(probabilities, self.dataset.labels_of(split), self.dataset.classes)
 
 
 def ask_keras(model: keras.Model, photos: Photos) -> np.ndarray:

@@ -101,7 +101,7 @@ class PretrainJob:
         if self.photos is None:
             return DrawnPictures(self.recipe.data.patterns, stored_size(self.recipe, self.size))
         pixels = pixel_store(self.paths, stored_size(self.recipe, self.size))
-        labels = self.photos.labels[self.photos.splits["train"]]
+        labels = self.photos.labels_of("train")
         shown = photos(self.photos, "train", pixels)
         return StoredPhotos(shown, labels, len(self.photos.classes))
 

@@ -53,7 +53,7 @@ class Prober:
     def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         stored = photos(self._dataset, split, self._pixels)
         features = [self._model.predict_on_batch(batch) for batch in stored.batches(_BATCH)]
-        labels = self._dataset.labels[self._dataset.splits[split]]
+        labels = self._dataset.labels_of(split)
         return np.concatenate(features).astype(np.float32), labels
 
 

@@ -31,7 +31,7 @@ from tlsearch.search import ranking
 from tlsearch.search.leaderboard import BASELINE
 from tlsearch.search.screened import ScreenedBackbone, ScreeningResult, remark
 from tlsearch.search.subsample import first_size, nested
-from tlsearch.training.job import saving
+from tlsearch.training.demand import Demand
 from tlsearch.training.screening_job import Probed, ScreeningJob
 
 
@@ -108,7 +108,7 @@ class Screening:
             NoResultError, SetupError: a backbone could not be probed.
         """
         started = time.monotonic()
-        labels = self._dataset.labels[self._dataset.splits["train"]][self._order]
+        labels = self._dataset.labels_of("train")[self._order]
         if len(np.unique(labels)) < 2:
             return None
         space, wanted = self._sweep.space, self._sweep.search.screening
@@ -201,7 +201,7 @@ class Screening:
             following = ranked[place + 1] if place + 1 < len(ranked) else None
             kept = place < keep or one.backbone.label in enqueued
             rows.append(_row(one, following, kept=kept))
-        remarks = remark(rows, saving(self._sweep).deepest)
+        remarks = remark(rows, Demand(self._sweep).deepest)
         return ScreeningResult(tuple(rows), remarks, round(seconds, 2))
 
 

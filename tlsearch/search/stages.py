@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState as Ended
@@ -183,13 +182,12 @@ class Stages:
     def _search(
         self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
     ) -> None:
-        files = dict(zip(dataset.contents, map(Path, dataset.paths), strict=True))
         sweep = self._study.sweep
         decoded: set[int] = set()
 
         def make_job(number: int, configuration: Configuration) -> TrainJob:
             if configuration.image_size not in decoded:
-                pixel_store(self._paths, configuration.image_size).add(files)
+                pixel_store(self._paths, configuration.image_size).add(dataset.files)
                 decoded.add(configuration.image_size)
             return TrainJob(number, sweep, configuration, dataset, self._paths)
 

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlsearch.backbones.table import default_image_size
 from tlsearch.config.loading import load
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store, prepare
@@ -24,7 +23,7 @@ from tlsearch.terminal.jsonlines import print_json
 from tlsearch.terminal.words import screen
 from tlsearch.training.demand import Demand
 from tlsearch.training.forecast import SPLITS, Outlook, backbones, forecast, sizes
-from tlsearch.training.job import GIGABYTE, precision
+from tlsearch.training.job import precision
 from tlsearch.training.photos import photos
 
 
@@ -47,14 +46,14 @@ class Plan:
     @property
     def limit(self) -> int:
         """Bytes that the store may take."""
-        return limit(self.sweep)
+        return self.sweep.store.limit
 
 
 def plan_sweep(file: Path, overrides: Sequence[str], *, json: bool) -> None:
     """Print what `tlsearch run` would do; only caches are written: photos, weights, pixels.
 
     Raises:
-        ConfigError: the sweep file has mistakes.
+        SweepFileError: the sweep file has mistakes.
         DataError: the photos cannot be used.
         SetupError: weights or home are missing.
     """
@@ -75,18 +74,12 @@ def gather(sweep: Sweep, paths: Paths) -> Plan:
     from tlsearch.search.weights import fetch_weights
 
     fetch_weights(sweep.space)
-    space, store = sweep.space, ActivationStore(paths.activations, limit(sweep))
-    first = space.image_size.choices[0] or default_image_size(space.backbone.choices[0].name)
-    dataset = prepare(sweep.data, paths, first)
+    space, store = sweep.space, ActivationStore(paths.activations, sweep.store.limit)
+    dataset = prepare(sweep.data, paths, sizes(sweep, space.backbone.choices[0])[0])
     kept = _kept(sweep)
     demand = Demand(sweep, kept)
     outlooks = tuple(_look(sweep, dataset, paths, demand, store)) if demand.readings else ()
     return Plan(sweep, dataset, demand, kept, outlooks, store.room(), store.free_on_disk())
-
-
-def limit(sweep: Sweep) -> int:
-    """Bytes that the store may take."""
-    return round(sweep.store.limit_gb * GIGABYTE)
 
 
 def _kept(sweep: Sweep) -> int:
@@ -100,13 +93,12 @@ def _look(
     sweep: Sweep, dataset: Dataset, paths: Paths, demand: Demand, store: ActivationStore
 ) -> Iterator[Outlook]:
     _silence_tensorflow()
-    files = dict(zip(dataset.contents, map(Path, dataset.paths), strict=True))
     space = sweep.space
     sized = sum(len(sizes(sweep, one)) for one in space.backbone.choices)
     with _timing(sized * len(space.pooling.choices)) as advance:
         for frozen in backbones(sweep, precision(sweep.train.precision)):
             pixels = pixel_store(paths, frozen.image_size)
-            pixels.add(files)
+            pixels.add(dataset.files)
             splits = {split: photos(dataset, split, pixels) for split in SPLITS}
             yield from forecast(sweep, demand, frozen, splits, store)
             advance(1)

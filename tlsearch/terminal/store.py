@@ -30,7 +30,7 @@ def show_store(paths: Paths, *, json: bool, limit: float | None, verify: bool) -
     """
     if limit is not None and not 0 <= limit < math.inf:
         raise UsageError("--limit is no size", received=limit, expected="gigabytes, 0 or more")
-    store = ActivationStore(paths.activations, round(Store().limit_gb * GB))
+    store = ActivationStore(paths.activations, Store().limit)
     found = store.verify() if verify else None
     evicted = None if limit is None else store.prune(round(limit * GB))
     if json:

@@ -31,7 +31,6 @@ _STATES: dict[Decision, State] = {
     Decision.PRUNE: "pruned",
     Decision.STOP: "interrupted",
 }
-GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class TrainJob:
         splits = ("train", "validation")
         return Task(
             photos={split: photos(data, split, pixels) for split in splits},
-            labels={split: data.labels[data.splits[split]] for split in splits},
+            labels={split: data.labels_of(split) for split in splits},
             classes=len(data.classes),
             configuration=self.configuration,
             train=self.sweep.train,
@@ -117,12 +116,12 @@ class TrainJob:
         from tlsearch.training.activations import Activations
         from tlsearch.training.frozen import frozen_backbone
 
-        chosen, store = self.configuration, self.sweep.store
+        chosen = self.configuration
         if chosen.strategy == "from_scratch":
             return None
         frozen = frozen_backbone(chosen.backbone, chosen.image_size, chosen.pooling, task.precision)
-        folder = ActivationStore(self.paths.activations, round(store.limit_gb * GIGABYTE))
-        return Activations(folder, frozen, task.photos, saving(self.sweep))
+        store = ActivationStore(self.paths.activations, self.sweep.store.limit)
+        return Activations(store, frozen, task.photos, saving(self.sweep))
 
     def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
         return TrialResult(

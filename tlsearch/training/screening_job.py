@@ -85,7 +85,7 @@ class ScreeningJob:
         kept = self.sweep.store
         if kept.use == "never":
             return None
-        return ActivationStore(self.paths.activations, round(kept.limit_gb * 10**9))
+        return ActivationStore(self.paths.activations, kept.limit)
 
 
 def answer_unseen(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
