@@ -30,7 +30,7 @@ class ModelOptions:
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     precision: str = "fp32"
     workers: int | None = None
-    queue: int = 256
+    queue: int = 512
     largest_batch: int = 32
 
 
@@ -69,8 +69,9 @@ class ServedModel:
             lambda count: engine.predict(photos[:count], count), options.largest_batch
         )
         workers = options.workers or len(os.sched_getaffinity(0))
-        batcher = Batcher(engine.predict, BatchPlan.of(curve, workers, options.queue))
         observations = Observations(name, version, bundle.labels)
+        plan = BatchPlan.of(curve, workers, options.queue)
+        batcher = Batcher(engine.predict, plan, observations)
         return cls(name, version, bundle, engine, curve, batcher, observations, options.precision)
 
     @property

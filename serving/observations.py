@@ -1,46 +1,155 @@
-"""What one version of a model has seen and said: for Prometheus, and for drift at a glance."""
+"""What one version of a model has seen and said.
+
+Recording costs the event loop little: runs are only collected, and counted a hundred at a time or
+when somebody asks. Leaves out how Prometheus reads it: `metrics.py`.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+import threading
+from collections import Counter, deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from serving.engine import Images, Probabilities
+from serving.histogram import Histogram
+
+STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+SHARES = tuple(tenth / 10 for tenth in range(1, 11))
+OUTCOMES = ("ok", "invalid", "too_large", "overloaded", "unavailable", "expired", "failed", "other")
+_TOGETHER = 128
+_SAMPLED = 64
 
 
 class Run(NamedTuple):
     """One call of the model.
 
     Attributes:
-        queue_seconds: how long each piece of it had waited.
-        run_seconds: what the call took.
-        probabilities: float32 `[photos, classes]`.
-        sample: uint8 `[photos, few]`, some of the photos' values.
+        images: uint8 `[n, size, size, 3]`.
+        probabilities: float32 `[n, classes]`.
+        waited: seconds in the queue of each of its pieces.
+        seconds: that the call took.
     """
 
-    queue_seconds: list[float]
-    run_seconds: float
-    probabilities: npt.NDArray[np.float32]
-    sample: npt.NDArray[np.uint8]
+    images: Images
+    probabilities: Probabilities
+    waited: list[float]
+    seconds: float
+
+
+class _Trace(NamedTuple):
+    """What is kept of a run until it is counted."""
+
+    probabilities: Probabilities
+    waited: list[float]
+    seconds: float
+    values: npt.NDArray[np.uint8]
+
+
+@dataclass(eq=False)
+class Counts:
+    """What was counted.
+
+    Attributes:
+        requests: by their outcome.
+        queue: seconds that the pieces of requests waited.
+        decode: seconds that it took to decode a photo.
+        run: seconds that the calls of the model took.
+        batch: photos of a call.
+        predictions: photos by the class that was most probable, `[classes]`.
+        confidence: the probability of that class.
+        brightness: mean value of a photo, 0 is black and 1 is white.
+    """
+
+    predictions: npt.NDArray[np.int64]
+    requests: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(OUTCOMES, 0)))
+    queue: Histogram = field(default_factory=lambda: Histogram(STAGE_SECONDS))
+    decode: Histogram = field(default_factory=lambda: Histogram(STAGE_SECONDS))
+    run: Histogram = field(default_factory=lambda: Histogram(STAGE_SECONDS))
+    batch: Histogram = field(default_factory=lambda: Histogram(BATCH_SIZES))
+    confidence: Histogram = field(default_factory=lambda: Histogram(SHARES))
+    brightness: Histogram = field(default_factory=lambda: Histogram(SHARES))
 
 
 class Observations:
-    """Counts of one version of a model."""
+    """Counts of one version of a model. Any thread may record and read."""
 
     def __init__(self, model: str, version: str, labels: Sequence[str]) -> None:
+        """Nothing is counted yet.
+
+        Args:
+            labels: the class of each column of the probabilities.
+        """
         self.model = model
         self.version = version
         self.labels = list(labels)
-        self.requests: Counter[str] = Counter()
+        self._counts = Counts(np.zeros(len(self.labels), np.int64))
+        self._traces: deque[_Trace] = deque()
+        self._decodes: deque[float] = deque()
+        self._counting = threading.Lock()
 
-    def count(self, outcome: str, requests: int = 1) -> None:
-        """Count answered requests."""
-        self.requests[outcome] += requests
+    def count(self, outcome: str) -> None:
+        """Count an answered request.
 
-    def record(self, runs: list[Run]) -> None:
-        """Remember what a group of runs showed."""
+        Args:
+            outcome: one of `OUTCOMES`; anything else counts as `other`.
+        """
+        requests = self._counts.requests
+        requests[outcome if outcome in requests else "other"] += 1
 
     def decoded(self, seconds: float) -> None:
-        """Remember how long it took to decode a photo."""
+        """Record how long it took to decode a photo."""
+        self._decodes.append(seconds)
+        if len(self._decodes) >= _TOGETHER:
+            self.counts()
+
+    def record(self, runs: list[Run]) -> None:
+        """Record what a group of runs showed."""
+        for images, probabilities, waited, seconds in runs:
+            self._traces.append(_Trace(probabilities, waited, seconds, _some(images)))
+        if len(self._traces) >= _TOGETHER:
+            self.counts()
+
+    def counts(self) -> Counts:
+        """Everything that was recorded until now."""
+        with self._counting:
+            traces = [self._traces.popleft() for _ in range(len(self._traces))]
+            decodes = [self._decodes.popleft() for _ in range(len(self._decodes))]
+            if traces:
+                self._count(traces)
+            if decodes:
+                self._counts.decode.add(decodes)
+            return self._counts
+
+    def _count(self, traces: list[_Trace]) -> None:
+        counts = self._counts
+        counts.queue.add([seconds for trace in traces for seconds in trace.waited])
+        counts.run.add([trace.seconds for trace in traces])
+        counts.batch.add([len(trace.probabilities) for trace in traces])
+        probabilities = np.concatenate([trace.probabilities for trace in traces])
+        counts.predictions += np.bincount(probabilities.argmax(1), minlength=len(self.labels))
+        counts.confidence.add(probabilities.max(1))
+        values = np.concatenate([trace.values for trace in traces])
+        counts.brightness.add(values.mean(1) / 255)
+
+
+def _some(images: Images) -> npt.NDArray[np.uint8]:
+    """A few values of each photo, from all over it and of all colours; a copy."""
+    flat = images.reshape(len(images), -1)
+    return flat[:, :: _stride(images.shape[2], flat.shape[1])].copy()
+
+
+@lru_cache(maxsize=64)
+def _stride(width: int, values: int) -> int:
+    """A step without a factor of the row's length, so that it wanders through the row."""
+    step = max(1, values // _SAMPLED)
+    while math.gcd(step, 3 * width) > 1:
+        step += 1
+    return step

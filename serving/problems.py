@@ -33,6 +33,11 @@ class Problem(TlsearchError):
         self.retry_after = retry_after
 
     @property
+    def outcome(self) -> str:
+        """The title as a word for metrics, such as `too_large`."""
+        return self.title.lower().replace(" ", "_")
+
+    @property
     def body(self) -> bytes:
         """As JSON, with the key `error` that clients of the Open Inference Protocol read."""
         members = {"title": self.title, "status": self.status, "detail": self.detail}
@@ -41,12 +46,18 @@ class Problem(TlsearchError):
 
 def invalid(detail: str) -> Problem:
     """400: the request does not say what it has to."""
-    return Problem(400, "Invalid request", detail)
+    return Problem(400, "Invalid", detail)
 
 
 def not_found(detail: str) -> Problem:
     """404: there is no such model, version or page."""
     return Problem(404, "Not found", detail)
+
+
+def too_many(photos: int, limit: int) -> Problem:
+    """413: more photos in one request than may wait at all."""
+    detail = f"{photos} photos in one request, where at most {limit} may wait; send fewer at a time"
+    return Problem(413, "Too large", detail)
 
 
 def failed(detail: str = "the model could not compute this; the server's log says why") -> Problem:
