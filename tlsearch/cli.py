@@ -93,6 +93,17 @@ def predict(
     predict_images(bundle, images, json=json, csv=csv)
 
 
+@app.command(
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
+def serve(context: typer.Context) -> None:
+    """Serve a bundle, or a model of the registry, over HTTP."""
+    from serving.__main__ import app as command
+
+    command(context.args, prog_name="tlsearch serve")
+
+
 @app.command()
 def pretrain(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (YAML).")],

@@ -1,0 +1,1 @@
+"""HTTP: the Open Inference Protocol without a framework on its way, all else through Starlette."""

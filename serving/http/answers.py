@@ -1,0 +1,98 @@
+"""The model's answer as the Open Inference Protocol v2 writes it, and how it travels in HTTP."""
+
+from __future__ import annotations
+
+import json
+import struct
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from serving.engine import Probabilities
+from serving.http.tensors import OUTPUT, Wish
+from serving.model import ServedModel
+from serving.problems import PROBLEM_JSON, Problem
+
+
+def write_answer(model: ServedModel, probabilities: Probabilities, wish: Wish) -> bytes:
+    """Fields, blank line and body of the answer; what a status line lacks to be a whole one.
+
+    Args:
+        probabilities: float32 `[n, classes]`.
+    """
+    if wish.binary and not wish.classes and wish.id is None:
+        return _head(model.name, model.version, *probabilities.shape) + probabilities.tobytes()
+    if wish.classes:
+        return _write(model, wish, _classified(model, probabilities, wish))
+    output = {"name": OUTPUT, "datatype": "FP32", "shape": list(probabilities.shape)}
+    if wish.binary:
+        return _write(model, wish, (output, probabilities.tobytes()))
+    return _write(model, wish, ({**output, "data": probabilities.ravel().tolist()}, b""))
+
+
+def write_problem(problem: Problem) -> bytes:
+    """Fields, blank line and body for a problem."""
+    fields = problem_fields(problem)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode()
+    return frame(PROBLEM_JSON.encode(), problem.body, lines)
+
+
+def problem_fields(problem: Problem) -> dict[str, str]:
+    """The header fields that go with a problem, beside those of its content."""
+    fields = {}
+    if problem.retry_after is not None:
+        fields["retry-after"] = str(problem.retry_after)
+    if problem.status == 401:
+        fields["www-authenticate"] = "Bearer"
+    return fields
+
+
+def frame(media: bytes, body: bytes, fields: bytes = b"") -> bytes:
+    """Content type and length, more fields, a blank line, the body."""
+    return b"content-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (media, len(body), fields, body)
+
+
+@lru_cache(maxsize=256)
+def _head(name: str, version: str, count: int, classes: int) -> bytes:
+    """All that stands before the numbers of a binary answer."""
+    size = count * classes * 4
+    output = {"name": OUTPUT, "datatype": "FP32", "shape": [count, classes]}
+    text = _json(name, version, None, {**output, "parameters": {"binary_data_size": size}})
+    whole = _binary_frame(text, bytes(size))
+    return whole[:-size]
+
+
+def _binary_frame(text: bytes, data: bytes) -> bytes:
+    length = b"inference-header-content-length: %d\r\n" % len(text)
+    return frame(b"application/octet-stream", text + data, length)
+
+
+def _write(model: ServedModel, wish: Wish, filled: tuple[dict[str, Any], bytes]) -> bytes:
+    output, data = filled
+    if wish.binary:
+        output = {**output, "parameters": {"binary_data_size": len(data)}}
+        return _binary_frame(_json(model.name, model.version, wish.id, output), data)
+    return frame(b"application/json", _json(model.name, model.version, wish.id, output))
+
+
+def _json(name: str, version: str, request: str | None, output: dict[str, Any]) -> bytes:
+    answer: dict[str, Any] = {"model_name": name, "model_version": version}
+    if request is not None:
+        answer["id"] = request
+    return json.dumps({**answer, "outputs": [output]}, separators=(",", ":")).encode()
+
+
+def _classified(
+    model: ServedModel, probabilities: Probabilities, wish: Wish
+) -> tuple[dict[str, Any], bytes]:
+    """`probability:class number:label` of the most probable classes, as Triton writes them."""
+    labels = model.labels
+    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, : wish.classes]
+    rows = zip(probabilities, ranked, strict=True)
+    texts = [f"{row[best]:f}:{best}:{labels[best]}" for row, order in rows for best in order]
+    output: dict[str, Any] = {"name": OUTPUT, "datatype": "BYTES", "shape": list(ranked.shape)}
+    if not wish.binary:
+        return {**output, "data": texts}, b""
+    words = [text.encode() for text in texts]
+    return output, b"".join(struct.pack("<I", len(word)) + word for word in words)

@@ -1,0 +1,321 @@
+"""A connection: uvicorn's, with limits for every request and a short way for infer requests.
+
+Leaves out what is asked and answered: infer requests go to `infer.py`, all others to uvicorn and
+the ASGI application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.http.answers import write_problem
+from serving.http.exchange import Exchange, Line
+from serving.http.front import Front, Watched, fields_of, is_probe
+from serving.http.infer import find_target
+from serving.http.refusals import crowded, long_header, too_large, too_slow, unsupported
+from serving.problems import Problem, invalid
+
+_LONGEST_PIPELINE = 64
+_CHUNK_COST = 6
+"""Bytes on the wire of a chunk of one byte, the most that a byte of a body may cost."""
+_GIVE_UP_SECONDS = 2.0
+
+
+class InferProtocol(HttpToolsProtocol, Watched, Line):
+    """One connection.
+
+    Attributes:
+        deadline: on the loop's clock; by then the request, or the next one, has to be there.
+    """
+
+    def __init__(self, front: Front, **given: Any) -> None:
+        """Take what uvicorn gives its protocols, and what connections share."""
+        super().__init__(**given)
+        self.front = front
+        self.limits = front.limits
+        self.deadline = math.inf
+        self.exchange: Exchange | None = None
+        self._on_reserve = False
+        self._leaving = False
+        self._closing = False
+        self._receiving = False
+        self._in_head = False
+        self._head_bytes = self._body_bytes = self._fed = self._held = 0
+        self._last_words: Problem | None = None
+
+    # The transport
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.front.watch(self)
+        self._expect_within(self.limits.idle_seconds)
+        count = len(self.connections)
+        self._on_reserve = count > self.limits.connections
+        if count > self.limits.connections + self.limits.reserve:
+            self._dismiss(crowded())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.front.forget(self)
+        self._release()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._fed += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(unsupported("a connection is not upgraded here"))
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
+        # Other than `_head_bytes` this sees what the parser has not reported yet, such as a
+        # header without an end.
+        rest = self._fed - _CHUNK_COST * self._body_bytes
+        if self._receiving and rest > self.limits.header_bytes:
+            self._refuse(long_header(self.limits.header_bytes))
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.flow.pause_reading()
+        self._expect_within(self.limits.receive_seconds)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.deadline = math.inf
+        if not self._busy:
+            self._expect_within(self.limits.idle_seconds)
+        self._read_on()
+
+    def shutdown(self) -> None:
+        """Answer what has begun, and what the client sends before it hears of the end."""
+        self._leaving = True
+        if self._busy:
+            self.cycle.keep_alive = False
+        elif not self._receiving:
+            self._expect_within(self.limits.linger_seconds)
+
+    def expire(self) -> None:
+        """Too late: tell the client if it still sends, and close."""
+        if self._closing or self.transport.is_closing() or self.flow.write_paused:
+            self.transport.abort()
+        elif self._receiving:
+            self._refuse(too_slow(self.limits.receive_seconds))
+        else:
+            self.transport.close()
+            self._expect_within(_GIVE_UP_SECONDS)
+
+    # The parser
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._receiving = self._in_head = True
+        self._head_bytes = self._body_bytes = self._fed = 0
+        if self.transport.is_closing():
+            raise invalid("this connection is closed")
+        if self._busy:
+            self.deadline = math.inf
+            if not self.cycle.keep_alive:
+                raise invalid("this connection was about to be closed")
+        else:
+            self._expect_within(self.limits.receive_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        self._head_bytes += len(url)
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        if self._in_head:
+            self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        fields = fields_of(self.headers)
+        self._check_head(int(fields.get(b"content-length", b"0")))
+        self._in_head = False
+        self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
+        target = find_target(self.url)
+        if target is None or self.parser.get_method() != b"POST":
+            self.exchange = None
+            self._begin_cycle()
+            return
+        self.exchange = exchange = Exchange(self, self.front.inference, target, fields)
+        exchange.waits = self.expect_100_continue
+        exchange.keep_alive = not self._leaving and self._stays_open()
+        try:
+            self.front.guard.check(fields.get(b"authorization"))
+        except Problem as problem:
+            exchange.refuse(problem)
+        self._begin_exchange(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        if self._body_bytes > self.limits.body_bytes:
+            raise too_large(self.limits.body_bytes)
+        if self.cycle.response_complete:
+            return
+        self.front.hold(len(body))
+        self._held += len(body)
+        if self.exchange is not None:
+            self.exchange.add(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._receiving = False
+        if not self._busy:
+            self._expect_within(self.limits.idle_seconds)
+            return
+        self.deadline = math.inf
+        if self.exchange is not None:
+            self.exchange.end()
+        else:
+            super().on_message_complete()
+
+    # The answers
+
+    def send(self, exchange: Exchange, status: int, content: bytes) -> None:
+        """Write an exchange's answer and turn to the next request."""
+        exchange.response_started = exchange.response_complete = True
+        if exchange.keep_alive:
+            stamp = self.front.stamp(self.server_state.default_headers)
+            self.transport.write(STATUS_LINE[status] + stamp + content)
+        else:
+            self._write_last(status, content)
+            self.transport.close()
+        self.on_response_complete()
+
+    def invite(self) -> None:
+        """Tell a client that waits for it to send the body."""
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            self._expect_within(self.limits.receive_seconds)
+        elif self.pipeline:
+            waiting = self.pipeline.pop()
+            self.deadline = math.inf
+            if self._receiving and not self.pipeline:
+                self._expect_within(self.limits.receive_seconds)
+            self._read_on()
+            self._start_asgi_task(*waiting)
+        elif self._last_words is not None:
+            self._dismiss(self._last_words)
+        else:
+            self._wait_for_more()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            cycle.take_turn()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(invalid(msg))
+
+    # The inside
+
+    @property
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _check_head(self, length: int) -> None:
+        if self._head_bytes > self.limits.header_bytes:
+            raise long_header(self.limits.header_bytes)
+        if length > self.limits.body_bytes:
+            raise too_large(self.limits.body_bytes)
+        if self._on_reserve and not is_probe(self.url):
+            raise crowded()
+        if len(self.pipeline) >= _LONGEST_PIPELINE:
+            raise invalid(f"no more than {_LONGEST_PIPELINE} requests may wait on a connection")
+
+    def _stays_open(self) -> bool:
+        return self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
+
+    def _begin_cycle(self) -> None:
+        """As uvicorn does it; the scope is made only now that it is needed."""
+        url, headers, waits = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, waits
+        self.headers.extend(headers)
+        super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def _begin_exchange(self, exchange: Exchange) -> None:
+        busy, self.cycle = self._busy, exchange  # type: ignore[assignment]
+        if busy:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+        else:
+            exchange.take_turn()
+
+    def _wait_for_more(self) -> None:
+        self._release()
+        if self._receiving:
+            self._expect_within(self.limits.receive_seconds)
+        elif self._leaving:
+            self._expect_within(self.limits.linger_seconds)
+        else:
+            self._expect_within(self.limits.idle_seconds)
+        self._read_on()
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer the request that is being received with a problem, in its turn, and close."""
+        if self._closing or self.transport.is_closing():
+            return
+        waits = self._busy
+        if self._receiving and not self._in_head:
+            waits = self._give_up_cycle()
+        if waits:
+            self._last_words, self._closing = problem, True
+        elif self._receiving and not self._in_head and self.cycle.response_started:
+            self.transport.close()
+            self._expect_within(_GIVE_UP_SECONDS)
+        else:
+            self._dismiss(problem)
+
+    def _give_up_cycle(self) -> bool:
+        """Forget the request whose body is being received; whether an earlier one is at work."""
+        if self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()
+            return True
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return False
+
+    def _dismiss(self, problem: Problem) -> None:
+        """Say why, hear the client out for a while so that it reads it, and close."""
+        self._closing = True
+        self._write_last(problem.status, write_problem(problem))
+        self._release()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        else:
+            self.transport.close()
+        self._expect_within(_GIVE_UP_SECONDS)
+
+    def _write_last(self, status: int, content: bytes) -> None:
+        stamp = self.front.stamp(self.server_state.default_headers)
+        self.transport.write(STATUS_LINE[status] + stamp + b"connection: close\r\n" + content)
+
+    def _expect_within(self, seconds: float) -> None:
+        self.deadline = self.loop.time() + seconds
+
+    def _read_on(self) -> None:
+        if not self.pipeline and not self.flow.write_paused:
+            self.flow.resume_reading()
+
+    def _release(self) -> None:
+        self.front.release(self._held)
+        self._held = 0

@@ -1,0 +1,148 @@
+"""From options to a running server, and to its end: listening, loading, signals, exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+
+from serving.http.app import make_app
+from serving.http.front import PROBES, Front, Guard
+from serving.http.infer import Inference
+from serving.http.protocol import InferProtocol
+from serving.models import Models
+from serving.options import ServeOptions
+from serving.sources import open_source
+from tlsearch.errors import SetupError, TlsearchError
+
+log = logging.getLogger(__name__)
+
+
+def run(options: ServeOptions) -> None:
+    """Serve until SIGTERM or SIGINT; every accepted request is answered before it returns.
+
+    Prints one line on stdout when it listens, and one when the model is verified.
+
+    Raises:
+        SetupError: the address is taken, the provider is not there.
+        BundleError: the bundle is damaged, or answers otherwise than it should.
+    """
+    with _listen(options) as listener:
+        server = Server(options, listener)
+        server.run()
+    if server.failure is not None:
+        raise server.failure
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server around the models of one source."""
+
+    def __init__(self, options: ServeOptions, listener: socket.socket) -> None:
+        """Nothing is loaded and nobody is accepted before `run`."""
+        self.options = options
+        self.listener = listener
+        self.failure: TlsearchError | None = None
+        self._source = open_source(options)
+        self.models = Models(self._source.openers)
+        super().__init__(_configure(options, self.models))
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes or the models cannot be loaded."""
+        super().run([self.listener])
+
+    async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        loading = asyncio.create_task(self._load())
+        following = asyncio.create_task(self._source.follow(self.models))
+        try:
+            await super()._serve(sockets)
+        finally:
+            for task in (loading, following):
+                task.cancel()
+            await asyncio.gather(loading, following, return_exceptions=True)
+            await self.models.drain()
+
+    async def _load(self) -> None:
+        _say(f"listening on {_address(self.listener)}")
+        try:
+            for name in self.models.names:
+                await self.models.load(name)
+        except TlsearchError as error:
+            self.failure = error
+            self.should_exit = True
+            return
+        for model in self.models.at_work():
+            kind = f"{model.precision} on {model.provider}, {model.curve.best()} photos a run"
+            _say(f"ready: {model.name} {model.version}, {kind}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Be no longer ready; stop at once, or after the lame duck's time; twice: do not wait.
+
+        Uvicorn's own would note the signal to raise it again at the end, which is no exit 0.
+        """
+        self.models.retire()
+        if self.should_exit or not self.options.lame_duck:
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+            return
+        delay: Callable[..., Any] = self._loop.call_later
+        self._loop.call_soon_threadsafe(delay, self.options.lame_duck, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True
+
+
+def _configure(options: ServeOptions, models: Models) -> uvicorn.Config:
+    open_paths = (*PROBES, "/", *(["/metrics"] if options.open_metrics else []))
+    guard = Guard(options.token, open_paths)
+    limits = options.limits
+    inference = Inference(models, options.deadline, limits.body_bytes, limits.json_bytes)
+    front = Front(limits, guard, inference)
+    app = make_app(models, guard, options)
+    return uvicorn.Config(
+        app,
+        http=cast(Any, partial(InferProtocol, front)),
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(options.grace - options.lame_duck)),
+    )
+
+
+def _listen(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        listener = socket.create_server(
+            (options.host, options.port), family=family, backlog=2048, reuse_port=False
+        )
+    except (OSError, OverflowError) as error:
+        raise SetupError(
+            f"the address {options.host}:{options.port} cannot be listened on",
+            received=str(error),
+            expected="a free port of an address of this machine",
+            hint=f"choose another one: --port {options.port + 1}, or --port 0 for any",
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stdout, flush=True)
