@@ -29,7 +29,7 @@ from tlsearch.errors import BundleError, SetupError
 JSON_LIMIT = 1 << 20
 """Bytes of the longest answer that is not a file."""
 
-_CONNECT_SECONDS, _SILENCE_SECONDS = 5, 60
+_CONNECT_SECONDS, _SILENCE_SECONDS = 5, 20
 _RETRIES = 2
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 

@@ -38,3 +38,20 @@ def make_bundle():
 @pytest.fixture
 def bundle_folder(make_bundle, tmp_path) -> Path:
     return make_bundle(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="session")
+def mlflow_proxied(tmp_path_factory):
+    """An MLflow server as it runs by itself; shared, because it takes seconds to start."""
+    from mlflow_registry import mlflow_server
+
+    with mlflow_server(tmp_path_factory.mktemp("proxied")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registrar(mlflow_proxied):
+    """What registers bundles there."""
+    from mlflow_registry import Registrar
+
+    return Registrar(mlflow_proxied.uri)

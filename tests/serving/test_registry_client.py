@@ -20,21 +20,9 @@ from tlsearch.export.checksums import verify_checksums, write_checksums
 PASSWORD = "a s3cret password"
 
 
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory):
-    """As `mlflow server` runs by itself: clients send files through it."""
-    with mlflow_server(tmp_path_factory.mktemp("proxied")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def registrar(proxied):
-    return Registrar(proxied.uri)
-
-
 @pytest.fixture
-def registry(proxied):
-    registry = Registry(MLflowServer(proxied.uri, {}))
+def registry(mlflow_proxied):
+    registry = Registry(MLflowServer(mlflow_proxied.uri, {}))
     yield registry
     registry.close()
 
@@ -188,15 +176,15 @@ def test_a_folder_that_cannot_be_written(registry, registrar, bundle, name, tmp_
     assert "TLSEARCH_HOME" in caught.value.hint
 
 
-def test_another_name_than_the_server_knows(proxied):
-    server = MLflowServer(f"http://127.0.0.1:{proxied.port}", {})
+def test_another_name_than_the_server_knows(mlflow_proxied):
+    server = MLflowServer(f"http://127.0.0.1:{mlflow_proxied.port}", {})
     with pytest.raises(SetupError, match="does not answer to the name") as caught:
         server.ask("registered-models/alias", name="a", alias="b")
-    assert f"--allowed-hosts 127.0.0.1:{proxied.port}" in caught.value.hint
+    assert f"--allowed-hosts 127.0.0.1:{mlflow_proxied.port}" in caught.value.hint
 
 
-def test_a_page_that_is_not_mlflows(proxied, tmp_path):
-    server = MLflowServer(f"{proxied.uri}/elsewhere", {})
+def test_a_page_that_is_not_mlflows(mlflow_proxied, tmp_path):
+    server = MLflowServer(f"{mlflow_proxied.uri}/elsewhere", {})
     with pytest.raises(SetupError, match="does not answer as MLflow does"):
         Registry(server).resolve("flowers", "champion")
 

@@ -1,0 +1,191 @@
+"""A model that comes from MLflow's registry, and goes where its alias goes.
+
+While the server serves, the alias is looked at now and then; a version that it has moved to is
+fetched, verified and warmed beside the one at work, and takes its place between two requests.
+Nothing that goes wrong here stops the server: the version at work stays at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from serving.kept import default_folder
+from serving.mlflow_rest import MLflowServer
+from serving.model import DEFAULT_OPTIONS, ModelOptions, ServedModel
+from serving.models import Models
+from serving.problems import Problem
+from serving.registry import ModelUri, Registry
+from tlsearch.errors import BundleError, TlsearchError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_JITTER = 0.1
+"""Of the seconds between two looks, so that many servers do not ask all at once."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to serve of a registry.
+
+    Attributes:
+        uri: an alias is followed, a version stays.
+        name: what the model is called here; default: as there.
+        options: how to run it.
+        folder: where bundles are kept; default: in TLSEARCH_HOME.
+        seconds: between two looks at the alias.
+    """
+
+    uri: ModelUri
+    name: str | None = None
+    options: ModelOptions = DEFAULT_OPTIONS
+    folder: Path | None = None
+    seconds: float = 30.0
+
+
+class Follower:
+    """Loads the version that is wanted, and each one that the alias moves to afterwards."""
+
+    def __init__(self, wanted: Wanted, address: str | None = None) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            wanted: what to serve.
+            address: of the MLflow server; default: MLFLOW_TRACKING_URI.
+
+        Raises:
+            SetupError: that is no address, or the environment's credentials cannot be used.
+        """
+        self.name = wanted.name or wanted.uri.name
+        self._wanted = wanted
+        self._registry = Registry(MLflowServer(address))
+        self._settled: str | None = None
+        self._trouble: str | None = None
+
+    @property
+    def openers(self) -> Mapping[str, Callable[[], ServedModel]]:
+        """What loads the model at the start, and again when that is asked for."""
+        return {self.name: self.open}
+
+    def open(self) -> ServedModel:
+        """Fetch and load the version that is wanted now. Blocks; any thread may call it.
+
+        Raises:
+            BundleError: the version has no bundle, a damaged one, or one that answers otherwise.
+            SetupError: no such version, the registry does not answer, the provider is not there.
+        """
+        version = self._resolve()
+        model = self._load(version, self._fetch(version))
+        self._settled = version
+        return model
+
+    async def follow(self, models: Models) -> None:
+        """Look at the alias now and then, until cancelled; at once over where there is none."""
+        while self._wanted.uri.alias is not None:
+            await asyncio.sleep(self._wanted.seconds * random.uniform(1 - _JITTER, 1 + _JITTER))
+            await self.look(models)
+
+    async def look(self, models: Models) -> None:
+        """Look at the alias once; if it has moved, put its version to work.
+
+        A version that was put to work, or could not be, is settled: it is not tried again before
+        the alias has meant another one. So a version that was rolled back stays away.
+        """
+        try:
+            version = await _apart(self._resolve)
+            if version == self._settled or not _is_at_work(models, self.name):
+                self._tell(None)
+                return
+            await self._change(models, version)
+        except TlsearchError as error:
+            self._tell(str(error))
+        except Exception:  # whatever it is, the version at work goes on
+            if self._trouble is None:
+                log.exception("following %s failed", self.name)
+            self._trouble = "unknown"
+
+    async def _change(self, models: Models, version: str) -> None:
+        if models.get(self.name).version == version:
+            self._settled = version
+            return
+        log.info("%s: version %s is coming", self.name, version)
+        try:
+            folder = await _apart(self._fetch, version)
+        except BundleError as error:
+            self._refuse(version, error)
+            return
+        try:
+            model = await asyncio.to_thread(self._load, version, folder)
+        except Exception as error:  # a model of today may break a library in any way
+            self._refuse(version, error)
+            return
+        self._settled = version
+        await models.swap(model)
+        self._tell(None)
+        log.info("%s: version %s is at work", self.name, version)
+
+    def _refuse(self, version: str, error: Exception) -> None:
+        self._settled = version
+        log.error("%s: version %s is not put to work: %s", self.name, version, error)
+
+    def _tell(self, trouble: str | None) -> None:
+        """Log what has changed, and not what is as it was at the last look."""
+        if trouble is not None and trouble != self._trouble:
+            log.warning("%s cannot be followed: %s", self.name, trouble)
+        elif trouble is None and self._trouble is not None:
+            log.info("%s is followed again", self.name)
+        self._trouble = trouble
+
+    def _resolve(self) -> str:
+        uri = self._wanted.uri
+        return uri.version or self._registry.resolve(uri.name, uri.alias or "")
+
+    def _fetch(self, version: str) -> Path:
+        folder = self._wanted.folder or default_folder()
+        return self._registry.download(self._wanted.uri.name, version, folder)
+
+    def _load(self, version: str, folder: Path) -> ServedModel:
+        return ServedModel.load(self.name, version, folder, self._wanted.options)
+
+
+def _is_at_work(models: Models, name: str) -> bool:
+    """A model that was unloaded, or that never was loaded, is not to come back by itself."""
+    with suppress(Problem):
+        return bool(models.get(name))
+    return False
+
+
+async def _apart(call: Callable[..., T], *arguments: Any) -> T:
+    """Run a call in a thread that nobody waits for when the server ends.
+
+    A thread of the loop's own pool would hold the end up for as long as the network hangs.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def fill(put: Callable[[Any], None], value: Any) -> None:
+        if not answer.done():
+            put(value)
+
+    def give(put: Callable[[Any], None], value: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(fill, put, value)
+
+    def work() -> None:
+        try:
+            result = call(*arguments)
+        except BaseException as error:
+            give(answer.set_exception, error)
+        else:
+            give(answer.set_result, result)
+
+    threading.Thread(target=work, name="registry", daemon=True).start()
+    return await answer
