@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"errors", "paths", "progress"}
+FOUNDATION = {"errors", "files", "paths", "progress"}
 MAY_IMPORT = {
     "config": {"backbones.table"},
     "augmentation": {"config"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -11,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from tlsearch.data.writing import explain_failure
 from tlsearch.errors import DataError, DownloadError
+from tlsearch.files import keep
 from tlsearch.paths import Paths
 from tlsearch.progress import bar
 
@@ -83,7 +83,7 @@ def _download(address: str, sha256: str | None, target: Path) -> None:
             actual = _stream(address, partial)
             if sha256 not in (None, actual):
                 raise _checksum_error(address, actual, str(sha256))
-            partial.replace(target)
+            keep(partial, target)
             return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if attempt == _ATTEMPTS or not _is_transient(error):
@@ -106,10 +106,7 @@ def _stream(address: str, target: Path) -> str:
         ) as response,
     ):
         response.raise_for_status()
-        digest = _save(response, file)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest
+        return _save(response, file)
 
 
 def _save(response: httpx.Response, file: IO[bytes]) -> str:

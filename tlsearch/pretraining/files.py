@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlsearch.errors import UsageError
-from tlsearch.training.trained import keep
+from tlsearch.files import keep
 
 if TYPE_CHECKING:
     import h5py

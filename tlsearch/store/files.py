@@ -1,36 +1,17 @@
-"""Files that are there whole or not at all, JSON that knows when it was damaged, full disks."""
+"""JSON that knows when it was damaged, and full disks."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tlsearch.errors import HomeError
-
-PARTIAL = ".partial"
-
-
-def write_whole(file: Path, data: bytes | memoryview) -> None:
-    """Write under another name, bring it to the disk, then rename it; a failure leaves nothing.
-
-    One writer at a time for each name. The folder is not brought to the disk.
-    """
-    partial = file.with_name(file.name + PARTIAL)
-    try:
-        with partial.open("wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        partial.replace(file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+from tlsearch.files import write_whole
 
 
 def write_sealed(file: Path, body: Any) -> None:
@@ -63,15 +44,6 @@ def raise_unless_damaged(error: OSError) -> None:
 
 def _seal(text: bytes) -> bytes:
     return hashlib.sha256(text).hexdigest().encode()
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names of its files to the disk."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 @contextmanager

@@ -16,13 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tlsearch.store.files import (
-    raise_unless_damaged,
-    read_sealed,
-    sync_folder,
-    write_sealed,
-    write_whole,
-)
+from tlsearch.files import sync, write_whole
+from tlsearch.store.files import raise_unless_damaged, read_sealed, write_sealed
 
 _PREFIX = "shard-"
 _PIECE = 2**20
@@ -76,7 +71,7 @@ def write_shard(folder: Path, contents: Sequence[str], rows: np.ndarray) -> Shar
     try:
         write_whole(file, data)
         write_sealed(file.with_suffix(".json"), about)
-        sync_folder(folder)
+        sync(folder)
     except BaseException:
         shard.drop()
         raise

@@ -16,7 +16,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from tlsearch.store.files import explain_failure, write_whole
+from tlsearch.files import write_whole
+from tlsearch.store.files import explain_failure
 from tlsearch.training.head_model import CLASSIFIER
 from tlsearch.training.weights import Weights
 

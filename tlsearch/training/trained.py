@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlsearch.errors import WeightsError
+from tlsearch.files import keep
 from tlsearch.training.weights import Weights
 
 if TYPE_CHECKING:
@@ -117,10 +117,3 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     written = path.with_name(f"writing-{path.name}")
     np.savez(written, **arrays)  # type: ignore[arg-type]
     keep(written, path)
-
-
-def keep(written: Path, path: Path) -> None:
-    """Let a file take its name once it is on the disk: Keras and NumPy write in place."""
-    with written.open("rb") as file:
-        os.fsync(file.fileno())
-    written.replace(path)
