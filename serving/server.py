@@ -35,7 +35,7 @@ def run(options: ServeOptions) -> None:
         SetupError: the address is taken, the provider is not there.
         BundleError: the bundle is damaged, or answers otherwise than it should.
     """
-    with _listen(options) as listener:
+    with listen(options) as listener:
         server = Server(options, listener)
         server.run()
     if server.failure is not None:
@@ -122,7 +122,12 @@ def _configure(options: ServeOptions, models: Models) -> uvicorn.Config:
     )
 
 
-def _listen(options: ServeOptions) -> socket.socket:
+def listen(options: ServeOptions) -> socket.socket:
+    """A socket that listens where the options say.
+
+    Raises:
+        SetupError: the address is taken, or is none of this machine.
+    """
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
         listener = socket.create_server(

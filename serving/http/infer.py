@@ -90,7 +90,11 @@ class Inference:
     ) -> None:
         model = self._models.get(*target)
         length = _length(fields.get(b"inference-header-content-length"))
-        images, header = read_request(body, length, model.image_size, self._largest_json)
+        try:
+            images, header = read_request(body, length, model.image_size, self._largest_json)
+        except Problem:
+            model.observations.count("invalid")
+            raise
         done = partial(_finish, model, header.wish, reply)
         model.batcher.submit(images, self._deadline(header.timeout), done)
 
