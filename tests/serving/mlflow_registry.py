@@ -54,7 +54,8 @@ def mlflow_server(folder: Path, *options: str, scheme="http", settings=None):
         wait_for(server, uri, folder / "log")
         yield Server(uri, port)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        # Politely it would wait for the connections that clients keep open.
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait(timeout=30)
 
 
