@@ -1,0 +1,1 @@
+"""The sides of the serving benchmark, their environments, servers, load and figures."""

@@ -1,0 +1,123 @@
+"""Requests and answers as each kind of server wants and gives them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_BYTES = "application/octet-stream"
+_JSON = "application/json"
+_HEADER = "Inference-Header-Content-Length"
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A POST whose body lies in a file. `kind` is its content type."""
+
+    file: Path
+    kind: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A way to ask for the probabilities of one image.
+
+    Attributes:
+        told: for the table.
+        ask: content type, further headers and body, from the image (uint8 [size, size, 3]).
+        read: the probabilities from an answer's headers and body.
+    """
+
+    told: str
+    ask: Callable[[Array], tuple[str, dict[str, str], bytes]]
+    read: Callable[[Mapping[str, str], bytes], Array]
+
+    def request(self, image: Array, file: Path) -> Request:
+        kind, headers, body = self.ask(image)
+        file.write_bytes(body)
+        return Request(file, kind, tuple(headers.items()))
+
+
+def post(address: str, request: Request) -> tuple[Mapping[str, str], bytes] | None:
+    """Headers and body of the answer; None while there is no server or it is not ready."""
+    headers = {"Content-Type": request.kind, **dict(request.headers)}
+    asked = urllib.request.Request(address, request.file.read_bytes(), headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return answer.headers, answer.read()
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+def _ask_bytes(image: Array) -> tuple[str, dict[str, str], bytes]:
+    return _BYTES, {}, image.tobytes()
+
+
+def _ask_v2(image: Array) -> tuple[str, dict[str, str], bytes]:
+    pixels = image.tobytes()
+    images = {
+        "name": "images",
+        "datatype": "UINT8",
+        "shape": [1, *image.shape],
+        "parameters": {"binary_data_size": len(pixels)},
+    }
+    header = json.dumps({"inputs": [images], "parameters": {"binary_data_output": True}}).encode()
+    return _BYTES, {_HEADER: str(len(header))}, header + pixels
+
+
+def _ask_base64(image: Array) -> tuple[str, dict[str, str], bytes]:
+    images = {
+        "name": "images",
+        "datatype": "BYTES",
+        "shape": [1],
+        "parameters": {"content_type": "base64"},
+        "data": [base64.b64encode(image.tobytes()).decode()],
+    }
+    return _JSON, {}, json.dumps({"inputs": [images]}).encode()
+
+
+def _ask_mlflow(image: Array) -> tuple[str, dict[str, str], bytes]:
+    compact = json.dumps({"inputs": {"images": [image.tolist()]}}, separators=(",", ":"))
+    return _JSON, {}, compact.encode()
+
+
+def _read_bytes(headers: Mapping[str, str], body: bytes) -> Array:
+    return np.frombuffer(body, np.float32)
+
+
+def _read_v2(headers: Mapping[str, str], body: bytes) -> Array:
+    return np.frombuffer(body[int(headers[_HEADER]) :], np.float32)
+
+
+def _read_v2_json(headers: Mapping[str, str], body: bytes) -> Array:
+    return np.array(json.loads(body)["outputs"][0]["data"], np.float32).ravel()
+
+
+def _read_mlflow(headers: Mapping[str, str], body: bytes) -> Array:
+    return np.array(json.loads(body)["predictions"]["probabilities"], np.float32).ravel()
+
+
+def photo(jpeg: bytes) -> Wire:
+    """A JPEG as it is, whatever the image; labels and probabilities come back."""
+    return Wire("JPEG", lambda image: ("image/jpeg", {}, jpeg), _read_labels)
+
+
+def _read_labels(headers: Mapping[str, str], body: bytes) -> Array:
+    ranked = json.loads(body)["predictions"]
+    return np.array([one["probability"] for one in ranked], np.float32)
+
+
+PIXELS = Wire("bytes", _ask_bytes, _read_bytes)
+V2_BINARY = Wire("v2, binary tensors", _ask_v2, _read_v2)
+V2_BASE64 = Wire("v2 JSON, base64", _ask_base64, _read_v2_json)
+MLFLOW_JSON = Wire("JSON", _ask_mlflow, _read_mlflow)
