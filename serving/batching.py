@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from serving.curve import BatchCurve
-from serving.engine import Images, Probabilities
 from serving.observations import Observations, Run
 from serving.pieces import Done, Outcome, Piece, cut
 from serving.problems import Problem, overloaded, too_many, unavailable
+from serving.session import Images, Probabilities
 from serving.workers import Answers, Predict, Workers
 
 __all__ = ["BatchPlan", "Batcher", "Done", "Outcome"]

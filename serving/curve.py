@@ -5,15 +5,17 @@ On a CPU a batch of one is often the fastest a photo, on a GPU a large one is; h
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 NEAR_BEST = 0.97
-_REPEATS, _FEW, _SECONDS = 7, 3, 0.2
 _HOPELESS = 0.8
+_ROUNDS = 9
+_SECONDS = 1.0
+
+Run = Callable[[int], Any]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class BatchCurve:
     """Seconds that one run takes.
 
     Attributes:
-        seconds: size of the batch to the median of its runs.
+        seconds: size of the batch to the least that one of its runs took, since whatever else the
+            machine does only adds to it.
     """
 
     seconds: Mapping[int, float]
@@ -36,28 +39,42 @@ class BatchCurve:
         return min(size for size in self.seconds if self.rate(size) >= enough)
 
 
-def measure_curve(run: Callable[[int], Any], largest: int = 32) -> BatchCurve:
+def measure_curve(run: Run, largest: int = 32, seconds: float = _SECONDS) -> BatchCurve:
     """Time `run(size)` for 1, 2, 4, ... photos up to `largest`.
 
-    It stops early at a size that is clearly slower a photo than a smaller one.
+    The sizes take turns, so that a busy moment of the machine hurts them all. Sizes above two that
+    are clearly slower a photo than a smaller one are not tried.
+
+    Args:
+        run: computes a batch of that size.
+        seconds: about as long the measurement may take; each size is timed once all the same,
+            until that time is over.
     """
-    seconds: dict[int, float] = {}
-    size = 1
-    while size <= largest:
-        seconds[size] = _median(run, size)
-        curve = BatchCurve(seconds)
-        if curve.rate(size) < _HOPELESS * max(map(curve.rate, seconds)):
+    end = time.perf_counter() + seconds
+    times = _first_round(run, largest, end)
+    for _ in range(_ROUNDS):
+        for size, found in times.items():
+            found.append(_time(run, size))
+        if time.perf_counter() > end:
             break
-        size *= 2
-    return BatchCurve(seconds)
+    return BatchCurve({size: min(found) for size, found in times.items()})
 
 
-def _median(run: Callable[[int], Any], size: int) -> float:
-    """The first run is not counted: it allocates."""
-    run(size)
-    times: list[float] = []
-    while len(times) < _FEW or (len(times) < _REPEATS and sum(times) < _SECONDS):
-        start = time.perf_counter()
+def _first_round(run: Run, largest: int, end: float) -> dict[int, list[float]]:
+    """Each size once, and once before that, uncounted: the first run allocates."""
+    times: dict[int, list[float]] = {}
+    size, worse, best = 1, 0, 0.0
+    while size <= largest and worse < 2 and (not times or time.perf_counter() < end):
         run(size)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+        times[size] = [_time(run, size)]
+        rate = size / times[size][0]
+        worse = worse + 1 if rate < _HOPELESS * best else 0
+        best = max(best, rate)
+        size *= 2
+    return times
+
+
+def _time(run: Run, size: int) -> float:
+    start = time.perf_counter()
+    run(size)
+    return time.perf_counter() - start

@@ -12,18 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from serving.buckets import Buckets
 from serving.bundle import Bundle
-from serving.session import check_signature, open_session
+from serving.session import CPU, Images, Probabilities, check_signature, open_session
 from tlsearch.data.photo import UnreadablePhoto, read_photo
 from tlsearch.errors import BundleError, UsageError
 
 TOLERANCE = 1e-3
 """How far a golden sample's probability may be from what the bundle says."""
 
-Images = npt.NDArray[np.uint8]
-Probabilities = npt.NDArray[np.float32]
+_OUTPUTS = ["probabilities"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +51,7 @@ class Engine:
         providers: Sequence[str] | None = None,
         threads: int = 1,
         precision: str = "fp32",
+        largest: int = 32,
     ) -> None:
         """Open the model; nothing is computed yet.
 
@@ -59,6 +59,7 @@ class Engine:
             providers: of onnxruntime, the first has to work; default: the CPU.
             threads: how many work on one call.
             precision: which of the bundle's variants.
+            largest: the most photos of one run, where the provider is not the CPU.
 
         Raises:
             BundleError: the model is not there, cannot be read or does not fit `bundle.json`.
@@ -67,6 +68,8 @@ class Engine:
         self.bundle = bundle
         self._session = open_session(bundle.model(precision), providers, threads)
         check_signature(self._session, bundle.image_size, len(bundle.labels))
+        is_cpu = self.provider == CPU
+        self._compute = self._call if is_cpu else Buckets(self._session, "cuda", largest).run
 
     @property
     def provider(self) -> str:
@@ -82,8 +85,12 @@ class Engine:
         _check_batch(batch_size)
         self._check(images)
         starts = range(0, len(images), batch_size)
-        parts = [self._run(images[start : start + batch_size]) for start in starts]
+        parts = [self.run(images[start : start + batch_size]) for start in starts]
         return np.concatenate([np.empty((0, len(self.bundle.labels)), np.float32), *parts])
+
+    def run(self, images: Images) -> Probabilities:
+        """As `predict`, in one run and with nothing checked: for photos that were, one or more."""
+        return self._compute(images)
 
     def replay_golden(self) -> float:
         """Compute the golden samples on this hardware.
@@ -143,8 +150,8 @@ class Engine:
         except UnreadablePhoto as error:
             return error.reason
 
-    def _run(self, images: Images) -> Probabilities:
-        return self._session.run(["probabilities"], {"images": images})[0]
+    def _call(self, images: Images) -> Probabilities:
+        return self._session.run(_OUTPUTS, {"images": images})[0]
 
     def _check(self, images: Images) -> None:
         size = self.bundle.image_size

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from serving.batching import Batcher, BatchPlan
 from serving.bundle import Bundle
+from serving.cores import usable_cores
 from serving.curve import BatchCurve, measure_curve
 from serving.engine import Engine
 from serving.observations import Observations
+from serving.session import CPU
+from tlsearch.errors import BundleError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,12 +28,12 @@ class ModelOptions:
     Attributes:
         providers: of onnxruntime; the first has to work.
         precision: of the bundle's variants; `fastest`: the one that does most photos a second.
-        workers: threads that call the model; default: as many as there are cores for us.
+        workers: threads that call the model; default: one for each core that we may use.
         queue: the most photos that may wait.
         largest_batch: the most photos of one run.
     """
 
-    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    providers: tuple[str, ...] = (CPU,)
     precision: str = "fp32"
     workers: int | None = None
     queue: int = 512
@@ -35,11 +41,20 @@ class ModelOptions:
 
 
 DEFAULT_OPTIONS = ModelOptions()
+FASTEST = "fastest"
+
+_DEVICE_WORKERS = 2
+"""One prepares a batch while the device computes the other's."""
 
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """One version of a model at work."""
+    """One version of a model at work.
+
+    Attributes:
+        curve: how long its batches take here.
+        precision: of the variant in use.
+    """
 
     name: str
     version: str
@@ -61,18 +76,12 @@ class ServedModel:
             SetupError: the provider is not there.
         """
         bundle = Bundle.open(folder)
-        engine = Engine(bundle, options.providers, precision=options.precision)
-        engine.replay_golden()
-        size = bundle.image_size
-        photos = np.zeros((options.largest_batch, size, size, 3), np.uint8)
-        curve = measure_curve(
-            lambda count: engine.predict(photos[:count], count), options.largest_batch
-        )
-        workers = options.workers or len(os.sched_getaffinity(0))
+        chosen = _choose(bundle, options)
+        plan = BatchPlan.of(chosen.curve, _workers(chosen.engine, options), options.queue)
         observations = Observations(name, version, bundle.labels)
-        plan = BatchPlan.of(curve, workers, options.queue)
-        batcher = Batcher(engine.predict, plan, observations)
-        return cls(name, version, bundle, engine, curve, batcher, observations, options.precision)
+        batcher = Batcher(chosen.engine.run, plan, observations)
+        precision, engine, curve = chosen
+        return cls(name, version, bundle, engine, curve, batcher, observations, precision)
 
     @property
     def labels(self) -> list[str]:
@@ -92,3 +101,47 @@ class ServedModel:
     async def drain(self) -> None:
         """Answer what was accepted, then let go of the threads."""
         await self.batcher.drain()
+
+
+class _Verified(NamedTuple):
+    """A variant whose golden samples hold here."""
+
+    precision: str
+    engine: Engine
+    curve: BatchCurve
+
+    @property
+    def rate(self) -> float:
+        return self.curve.rate(self.curve.best())
+
+
+def _choose(bundle: Bundle, options: ModelOptions) -> _Verified:
+    if options.precision != FASTEST:
+        return _verify(bundle, options.precision, options)
+    found: list[_Verified] = []
+    refused: list[BundleError] = []
+    for variant in bundle.manifest.variants:
+        try:
+            found.append(_verify(bundle, variant.precision, options))
+        except BundleError as error:
+            log.warning("the %s model is left out: %s", variant.precision, error)
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return max(found, key=lambda one: one.rate)
+
+
+def _verify(bundle: Bundle, precision: str, options: ModelOptions) -> _Verified:
+    largest = min(options.largest_batch, options.queue)
+    engine = Engine(bundle, options.providers, precision=precision, largest=largest)
+    engine.replay_golden()
+    photos = np.zeros((largest, bundle.image_size, bundle.image_size, 3), np.uint8)
+    # On a device this is the warm-up too: batches are never larger than the measured ones.
+    curve = measure_curve(lambda count: engine.run(photos[:count]), largest)
+    return _Verified(precision, engine, curve)
+
+
+def _workers(engine: Engine, options: ModelOptions) -> int:
+    if options.workers is not None:
+        return options.workers
+    return usable_cores() if engine.provider == CPU else _DEVICE_WORKERS

@@ -12,13 +12,14 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from serving.engine import Images, Probabilities
 from serving.histogram import Histogram
+from serving.session import Images, Probabilities
 
 STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -44,13 +45,8 @@ class Run(NamedTuple):
     seconds: float
 
 
-class _Trace(NamedTuple):
-    """What is kept of a run until it is counted."""
-
-    probabilities: Probabilities
-    waited: list[float]
-    seconds: float
-    values: npt.NDArray[np.uint8]
+_Trace = tuple[Probabilities, list[float], float, npt.NDArray[np.uint8]]
+"""What is kept of a run until it is counted: the last are some of its photos' values."""
 
 
 @dataclass(eq=False)
@@ -113,7 +109,7 @@ class Observations:
     def record(self, runs: list[Run]) -> None:
         """Record what a group of runs showed."""
         for images, probabilities, waited, seconds in runs:
-            self._traces.append(_Trace(probabilities, waited, seconds, _some(images)))
+            self._traces.append((probabilities, waited, seconds, _some(images)))
         if len(self._traces) >= _TOGETHER:
             self.counts()
 
@@ -130,14 +126,14 @@ class Observations:
 
     def _count(self, traces: list[_Trace]) -> None:
         counts = self._counts
-        counts.queue.add([seconds for trace in traces for seconds in trace.waited])
-        counts.run.add([trace.seconds for trace in traces])
-        counts.batch.add([len(trace.probabilities) for trace in traces])
-        probabilities = np.concatenate([trace.probabilities for trace in traces])
+        answers, waits, seconds, values = zip(*traces, strict=True)
+        probabilities = np.concatenate(answers)
+        counts.queue.add(list(chain.from_iterable(waits)))
+        counts.run.add(seconds)
+        counts.batch.add(list(map(len, answers)))
         counts.predictions += np.bincount(probabilities.argmax(1), minlength=len(self.labels))
         counts.confidence.add(probabilities.max(1))
-        values = np.concatenate([trace.values for trace in traces])
-        counts.brightness.add(values.mean(1) / 255)
+        counts.brightness.add(np.concatenate(values).mean(1) / 255)
 
 
 def _some(images: Images) -> npt.NDArray[np.uint8]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.engine import Images, Probabilities
 from serving.problems import Problem
+from serving.session import Images, Probabilities
 
 
 class Outcome(NamedTuple):

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from tlsearch.errors import BundleError, SetupError
 from tlsearch.export.checksums import EXPORT_AGAIN
 
+Images = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+TENSORRT = "TensorrtExecutionProvider"
 # HEURISTIC picks a convolution without timing them all, which would stall each new batch size.
 _OPTIONS: dict[str, dict[str, Any]] = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC"}}
 _WARNINGS_OFF = 3
@@ -42,6 +48,8 @@ def open_session(
             expected=f"a model that onnxruntime {ort.__version__} can read",
             hint=EXPORT_AGAIN,
         ) from error
+    # Else an error of the device in the midst of work would move the session to the CPU.
+    session.disable_fallback()
     if session.get_providers()[0] != wanted[0]:
         raise _not_there(wanted[0], f"a session on {', '.join(session.get_providers())}")
     return session

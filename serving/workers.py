@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.engine import Images, Probabilities
 from serving.observations import Run
 from serving.pieces import Outcome, Piece
 from serving.problems import expired, failed
+from serving.session import Images, Probabilities
 
 if TYPE_CHECKING:
     from serving.batching import BatchPlan
