@@ -52,7 +52,8 @@ class Server(uvicorn.Server):
         self.failure: TlsearchError | None = None
         self._source = open_source(options)
         self.models = Models(self._source.openers)
-        super().__init__(_configure(options, self.models))
+        self.front = _make_front(options, self.models)
+        super().__init__(_configure(options, self.models, self.front))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes or the models cannot be loaded."""
@@ -100,13 +101,15 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _configure(options: ServeOptions, models: Models) -> uvicorn.Config:
+def _make_front(options: ServeOptions, models: Models) -> Front:
     open_paths = (*PROBES, "/", *(["/metrics"] if options.open_metrics else []))
-    guard = Guard(options.token, open_paths)
     limits = options.limits
     inference = Inference(models, options.deadline, limits.body_bytes, limits.json_bytes)
-    front = Front(limits, guard, inference)
-    app = make_app(models, guard, options)
+    return Front(limits, Guard(options.token, open_paths), inference)
+
+
+def _configure(options: ServeOptions, models: Models, front: Front) -> uvicorn.Config:
+    app = make_app(models, front.guard, options)
     return uvicorn.Config(
         app,
         http=cast(Any, partial(InferProtocol, front)),

@@ -45,7 +45,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         self._closing = False
         self._receiving = False
         self._in_head = False
-        self._head_bytes = self._body_bytes = self._fed = self._held = 0
+        self._head_bytes = self._body_bytes = self._fed = self._block = self._held = 0
         self._last_words: Problem | None = None
 
     # The transport
@@ -67,7 +67,8 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._fed += len(data)
+        self._block = len(data)
+        self._fed += self._block
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -118,15 +119,14 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         self.headers = []
         self.expect_100_continue = False
         self._receiving = self._in_head = True
-        self._head_bytes = self._body_bytes = self._fed = 0
+        self._head_bytes = self._body_bytes = 0
+        self._fed = self._block
         if self.transport.is_closing():
             raise invalid("this connection is closed")
-        if self._busy:
-            self.deadline = math.inf
-            if not self.cycle.keep_alive:
-                raise invalid("this connection was about to be closed")
-        else:
+        if not self._busy:
             self._expect_within(self.limits.receive_seconds)
+        elif not self.cycle.keep_alive:
+            raise invalid("this connection was about to be closed")
 
     def on_url(self, url: bytes) -> None:
         self._head_bytes += len(url)
@@ -140,12 +140,12 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
     def on_headers_complete(self) -> None:
         fields = fields_of(self.headers)
         self._check_head(int(fields.get(b"content-length", b"0")))
-        self._in_head = False
         self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         target = find_target(self.url)
         if target is None or self.parser.get_method() != b"POST":
             self.exchange = None
             self._begin_cycle()
+            self._in_head = False
             return
         self.exchange = exchange = Exchange(self, self.front.inference, target, fields)
         exchange.waits = self.expect_100_continue
@@ -155,6 +155,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         except Problem as problem:
             exchange.refuse(problem)
         self._begin_exchange(exchange)
+        self._in_head = False
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -171,10 +172,11 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
 
     def on_message_complete(self) -> None:
         self._receiving = False
+        self._block = 0
         if not self._busy:
             self._expect_within(self.limits.idle_seconds)
             return
-        self.deadline = math.inf
+        self._wait_for_answer()
         if self.exchange is not None:
             self.exchange.end()
         else:
@@ -203,7 +205,6 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
             self._expect_within(self.limits.receive_seconds)
         elif self.pipeline:
             waiting = self.pipeline.pop()
-            self.deadline = math.inf
             if self._receiving and not self.pipeline:
                 self._expect_within(self.limits.receive_seconds)
             self._read_on()
@@ -278,6 +279,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
             waits = self._give_up_cycle()
         if waits:
             self._last_words, self._closing = problem, True
+            self.flow.pause_reading()
         elif self._receiving and not self._in_head and self.cycle.response_started:
             self.transport.close()
             self._expect_within(_GIVE_UP_SECONDS)
@@ -311,6 +313,10 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
 
     def _expect_within(self, seconds: float) -> None:
         self.deadline = self.loop.time() + seconds
+
+    def _wait_for_answer(self) -> None:
+        if not self.flow.write_paused:
+            self.deadline = math.inf
 
     def _read_on(self) -> None:
         if not self.pipeline and not self.flow.write_paused:

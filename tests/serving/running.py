@@ -49,6 +49,10 @@ class Running:
         self.address = f"http://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.run, daemon=True)
 
+    @property
+    def front(self):
+        return self.server.front
+
     def start(self):
         self.thread.start()
         wait_for(lambda: self.server.models.ready or self.server.should_exit)

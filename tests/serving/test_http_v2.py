@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 import pytest
@@ -144,8 +145,6 @@ def test_several_requests_at_once(client, folder):
 def test_mistakes_are_told(client, inputs, words):
     error = refusal(client, *inputs)
     assert error.status() == "400"
-    import re
-
     assert re.search(words, error.message())
 
 
