@@ -1,7 +1,8 @@
 """How far a sweep's bundle lies from the Keras model it came from, on every photo of a split.
 
-    python benchmarks/parity.py SWEEP [KEY=VALUE]... [--split test]
+    python -P benchmarks/parity.py SWEEP [KEY=VALUE]... [--split test]
 
+With `-P`, or serving.py, which lies beside it, would pass for the package `serving`.
 The export holds the two together on the validation split; this reads any split, and needs the
 sweep's TLSEARCH_HOME. Prints the photos, the share with the same top class, the largest difference
 of a probability, and both accuracies.
@@ -18,6 +19,7 @@ from serving import Bundle, Engine
 from tlsearch import load
 from tlsearch.data.dataset import pixel_store, prepare
 from tlsearch.export.job import ExportJob
+from tlsearch.export.keras_answers import put_temperature
 from tlsearch.export.parity import compare
 from tlsearch.paths import Paths
 from tlsearch.search.run import find_study
@@ -35,6 +37,9 @@ def measure(file: str, overrides: list[str], split: str) -> dict[str, float]:
     job = ExportJob(best.number, sweep, configuration, dataset, paths, folder, judge=False)
     model = job.load_model()
     engine = Engine(Bundle.open(folder))
+    calibration = engine.bundle.manifest.calibration
+    if calibration is not None:
+        put_temperature(model, calibration.temperature)
     batches = list(photos(dataset, split, pixel_store(paths, configuration.image_size)).batches(32))
     expected = np.concatenate([model.predict_on_batch(batch) for batch in batches])
     received = np.concatenate([engine.predict(batch) for batch in batches])
