@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from tlsearch.report import style
+from tlsearch.report.colours import INK, ORANGE, QUIET
 from tlsearch.report.evaluation import Evaluation
 
 PHOTO = 200
@@ -53,9 +53,9 @@ def draw_contact_sheet(mistakes: Sequence[Mistake], *, total: int) -> Image.Imag
     size = (GAP + columns * (PHOTO + GAP), HEADER + rows * (PHOTO + CAPTION + GAP) + GAP)
     sheet = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(sheet)
-    pen.text((GAP, GAP), "Worst mistakes", fill=style.INK, font=_font(20, bold=True))
+    pen.text((GAP, GAP), "Worst mistakes", fill=INK, font=_font(20, bold=True))
     note = f"{len(mistakes)} of {total}, the most confident first" if total else "there are none"
-    pen.text((GAP, GAP + 28), note, fill=style.QUIET, font=_font(13))
+    pen.text((GAP, GAP + 28), note, fill=QUIET, font=_font(13))
     for place, mistake in enumerate(mistakes):
         row, column = divmod(place, columns)
         corner = (GAP + column * (PHOTO + GAP), HEADER + GAP + row * (PHOTO + CAPTION + GAP))
@@ -64,13 +64,13 @@ def draw_contact_sheet(mistakes: Sequence[Mistake], *, total: int) -> Image.Imag
 
 
 def _draw_mistake(sheet: Image.Image, corner: tuple[int, int], mistake: Mistake) -> None:
-    photo = Image.fromarray(mistake.photo).resize((PHOTO, PHOTO), Image.Resampling.LANCZOS)
+    photo = Image.fromarray(mistake.photo).resize((PHOTO, PHOTO), Image.Resampling.BICUBIC)
     sheet.paste(photo, corner)
     left, top = corner[0], corner[1] + PHOTO + 5
     pen = ImageDraw.Draw(sheet)
     taken = f", {mistake.probability:.0%}"
-    _write(pen, (left, top), f"taken for {mistake.predicted}", style.ORANGE, after=taken)
-    _write(pen, (left, top + 19), f"is {mistake.true}", style.INK)
+    _write(pen, (left, top), f"taken for {mistake.predicted}", ORANGE, after=taken)
+    _write(pen, (left, top + 19), f"is {mistake.true}", INK)
 
 
 def _write(

@@ -12,7 +12,6 @@ from tlsearch.data.dataset import pixel_store
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.report.evaluation import Evaluation
-from tlsearch.report.trial_report import write_trial_report
 from tlsearch.training.trained import TrainedTrial
 
 MISTAKES = 24
@@ -49,6 +48,9 @@ class ReportJob:
 
     def run(self, channel: Channel) -> Path:
         """Write the report; its folder."""
+        # Brings matplotlib, which the supervisor does without.
+        from tlsearch.report.trial_report import write_trial_report
+
         os.setpriority(os.PRIO_PROCESS, 0, PATIENCE)
         trained = TrainedTrial(self.folder)
         evaluation = Evaluation(trained.validation(), self.labels, self.classes)
