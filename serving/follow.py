@@ -101,10 +101,12 @@ class Follower:
         """
         try:
             version = await _apart(self._resolve)
-            if version == self._settled or not _is_at_work(models, self.name):
-                self._tell(None)
-                return
-            await self._change(models, version)
+            at_work = _version_at_work(models, self.name)
+            if at_work == version:
+                self._settled = version
+            elif at_work is not None and version != self._settled:
+                await self._change(models, version)
+            self._tell(None)
         except TlsearchError as error:
             self._tell(str(error))
         except Exception:  # whatever it is, the version at work goes on
@@ -113,9 +115,6 @@ class Follower:
             self._trouble = "unknown"
 
     async def _change(self, models: Models, version: str) -> None:
-        if models.get(self.name).version == version:
-            self._settled = version
-            return
         log.info("%s: version %s is coming", self.name, version)
         try:
             folder = await _apart(self._fetch, version)
@@ -127,9 +126,10 @@ class Follower:
         except Exception as error:  # a model of today may break a library in any way
             self._refuse(version, error)
             return
+        if _version_at_work(models, self.name) in (None, version):
+            return  # meanwhile somebody unloaded the model, or loaded this version
         self._settled = version
         await models.swap(model)
-        self._tell(None)
         log.info("%s: version %s is at work", self.name, version)
 
     def _refuse(self, version: str, error: Exception) -> None:
@@ -156,11 +156,11 @@ class Follower:
         return ServedModel.load(self.name, version, folder, self._wanted.options)
 
 
-def _is_at_work(models: Models, name: str) -> bool:
-    """A model that was unloaded, or that never was loaded, is not to come back by itself."""
+def _version_at_work(models: Models, name: str) -> str | None:
+    """None for a model that was unloaded, or was not loaded yet: it is not to come by itself."""
     with suppress(Problem):
-        return bool(models.get(name))
-    return False
+        return models.get(name).version
+    return None
 
 
 async def _apart(call: Callable[..., T], *arguments: Any) -> T:
