@@ -308,6 +308,14 @@ class Export(Strict):
     """The name in the model registry; null does not register."""
     tolerance: float = Field(default=1e-3, gt=0)
     """The largest difference of a probability between Keras and ONNX that is let through."""
+    calibrate: bool = True
+    """Divide the logits by a temperature that is fitted on validation (Guo et al. 2017): the
+    probabilities then mean what they say, and no answer changes."""
+    variants: list[Literal["fp32", "fp16", "int8"]] = Field(default=["fp32"])
+    """The precisions that are made; fp32 always is."""
+    max_accuracy_loss: float = Field(default=0.005, ge=0, lt=1)
+    """A variant that loses more of the accuracy on validation is left out, and so is one that is
+    not faster than fp32 on the machine that exports."""
 
 
 class Tracking(Strict):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import final
 
 from tlsearch.execution.executor import Channel
-from tlsearch.export.trial_job import TrialJob, ask_keras
+from tlsearch.export.keras_answers import ask_keras
+from tlsearch.export.trial_job import TrialJob
 
 
 @final

@@ -48,6 +48,8 @@ class Score(_Part):
     photos: int = Field(ge=0)
     accuracy: float = Field(ge=0, le=1)
     """Share of photos whose most probable label is the true one."""
+    interval: tuple[float, float] | None = None
+    """The 95 % Wilson interval of the accuracy."""
     others: dict[str, float] = {}
     """Any other metric by its name."""
 
@@ -57,15 +59,60 @@ class Metrics(_Part):
     test: Score | None = None
 
 
+Precision = Literal["fp32", "fp16", "int8"]
+
+
 class Variant(_Part):
-    """One ONNX file, and what its precision costs."""
+    """One ONNX file, and what its precision costs and gains."""
 
     file: FileName
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     size_bytes: int = Field(ge=0)
     max_difference: float = Field(ge=0)
-    """The largest difference of a probability from Keras'."""
+    """The largest difference of a probability from Keras' on the validation split."""
     accuracy_validation: float | None = Field(default=None, ge=0, le=1)
+    accuracy_test: float | None = Field(default=None, ge=0, le=1)
+    accuracy_loss: float | None = None
+    """How much of the fp32 model's accuracy on validation is lost; below 0 it is a gain."""
+    speedup: float | None = Field(default=None, gt=0)
+    """How many times faster than fp32 it was where it was made, with one thread."""
+    provider: str | None = None
+    """What of onnxruntime that was measured on."""
+    recipe: str | None = None
+    """How it was made of the fp32 model."""
+    tolerance: float = Field(default=1e-3, gt=0)
+    """How far its golden probabilities may be off on another machine."""
+
+
+class LeftOut(_Part):
+    """A precision that was asked for and did not earn its place."""
+
+    precision: Precision
+    reason: str
+    accuracy_validation: float | None = Field(default=None, ge=0, le=1)
+    speedup: float | None = Field(default=None, gt=0)
+
+
+class Sureness(_Part):
+    """How well probabilities fit what happens, before and after the temperature."""
+
+    log_loss_before: float
+    log_loss_after: float
+    calibration_error_before: float = Field(ge=0, le=1)
+    """The expected calibration error over 15 bins."""
+    calibration_error_after: float = Field(ge=0, le=1)
+
+
+class Calibration(_Part):
+    """The temperature that the logits are divided by, inside of every model of the bundle."""
+
+    method: Literal["temperature"] = "temperature"
+    temperature: float = Field(gt=0)
+    at_bound: bool
+    """Whether the best temperature lies beyond the bounds 0.25 and 8."""
+    validation: Sureness
+    """The split that it was fitted on."""
+    test: Sureness | None = None
 
 
 class Run(_Part):
@@ -93,7 +140,10 @@ class Manifest(_Part):
     strategy: str
     parameters: dict[str, str | int | float | bool | None] = {}
     metrics: Metrics
+    calibration: Calibration | None = None
+    """None where the probabilities are as they were trained."""
     variants: list[Variant] = Field(min_length=1)
+    left_out: list[LeftOut] = []
     run: Run
     versions: dict[str, str] = {}
     """Library to version."""

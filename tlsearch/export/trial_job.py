@@ -70,8 +70,3 @@ class TrialJob(ABC):
     def evaluate(self, probabilities: np.ndarray, split: str) -> Evaluation:
         """Hold answers float32 [n, classes] against the labels of a split's n photos."""
         return Evaluation(probabilities, self.dataset.labels_of(split), self.dataset.classes)
-
-
-def ask_keras(model: keras.Model, photos: Photos) -> np.ndarray:
-    """Probabilities float32 [n, classes] of the network for all photos."""
-    return np.concatenate([model.predict_on_batch(batch) for batch in photos.batches(32)])

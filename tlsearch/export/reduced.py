@@ -1,0 +1,158 @@
+"""The same model in fewer bits: fp16, and int8 in the ways it can be made.
+
+Leaves out whether one of them is worth keeping: see `variants`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tlsearch.training.photos import Photos
+
+if TYPE_CHECKING:
+    import onnx
+
+Reduced = Literal["fp16", "int8"]
+CALIBRATION_PHOTOS = 256
+_BATCH = 16
+_FLOAT_ENDS = ("Cast", "Softmax", "Sigmoid")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make a model in fewer bits; `words` are for the manifest."""
+
+    words: str
+    make: Callable[[onnx.ModelProto, Photos], bytes]
+
+
+def to_fp16(model: onnx.ModelProto, photos: Photos) -> bytes:
+    """Weights and sums in fp16; photos and probabilities keep their types, the softmax is exact."""
+    from onnx import ModelProto
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    kept = [*DEFAULT_OP_BLOCK_LIST, "Softmax", "Sigmoid"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it names every weight below fp16's smallest number
+        half = convert_float_to_float16(copy, keep_io_types=True, op_block_list=kept)
+    return half.SerializeToString()
+
+
+def to_int8(
+    model: onnx.ModelProto, photos: Photos, *, averaged: bool, seven_bits: bool = False
+) -> bytes:
+    """Static quantisation: int8 weights with a scale a channel, uint8 activations, in QDQ form.
+
+    What stands before the first operation on the photos, and the softmax, stay in floating point.
+
+    Args:
+        photos: the training photos, of which some tell the ranges of the activations.
+        averaged: the ranges are means over batches, not the extremes of all: a rare outlier then
+            does not cost every other activation its resolution.
+        seven_bits: for weights. Processors without VNNI add pairs of products in 16 bits, which
+            full weights may overflow.
+    """
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    with _prepared(model) as (prepared, target):
+        quantize_static(
+            prepared,
+            target,
+            _reader(photos),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=seven_bits,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=_ends(prepared),
+            extra_options={"CalibMovingAverage": averaged},
+        )
+        return target.read_bytes()
+
+
+def _int8(words: str, *, averaged: bool, seven_bits: bool = False) -> Recipe:
+    def make(model: onnx.ModelProto, photos: Photos) -> bytes:
+        return to_int8(model, photos, averaged=averaged, seven_bits=seven_bits)
+
+    return Recipe(f"static QDQ, per channel, {words}, {CALIBRATION_PHOTOS} training photos", make)
+
+
+RECIPES: dict[Reduced, tuple[Recipe, ...]] = {
+    "fp16": (Recipe("onnxruntime.transformers.float16", to_fp16),),
+    "int8": (
+        _int8("ranges averaged over batches", averaged=True),
+        _int8("ranges of all batches", averaged=False),
+        _int8("ranges averaged over batches, weights of 7 bits", averaged=True, seven_bits=True),
+    ),
+}
+"""In the order in which they are tried; the first that is exact enough is taken."""
+
+
+@contextlib.contextmanager
+def _prepared(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
+    """The model with known shapes and fused layers, as the quantiser wants it; and a target."""
+    import onnx
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as place, _quiet():
+        model_path, prepared = Path(place, "model.onnx"), Path(place, "prepared.onnx")
+        onnx.save(model, model_path)
+        # The symbolic inference is for transformers, and another package.
+        quant_pre_process(model_path, prepared, skip_symbolic_shape=True)
+        yield prepared, Path(place, "int8.onnx")
+
+
+def _ends(model: Path) -> list[str]:
+    """The nodes on the way from the photos to the first convolution, and the last activation."""
+    import onnx
+
+    early, names = {"images"}, []
+    for node in onnx.load(model).graph.node:
+        first = early & set(node.input) and node.op_type not in ("Conv", "Gemm", "MatMul")
+        if first:
+            early |= set(node.output)
+        if first or node.op_type in _FLOAT_ENDS:
+            names.append(node.name)
+    return names
+
+
+def _reader(photos: Photos) -> object:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    class Reader(CalibrationDataReader):
+        """Some of the photos, spread over all classes as these are: they are drawn."""
+
+        def __init__(self) -> None:
+            count = min(CALIBRATION_PHOTOS, len(photos))
+            chosen = np.random.default_rng(0).permutation(len(photos))[:count]
+            starts = range(0, count, _BATCH)
+            self._batches = (photos.take(chosen[start : start + _BATCH]) for start in starts)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            batch = next(self._batches, None)
+            return None if batch is None else {"images": batch}
+
+    return Reader()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser logs advice on the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
