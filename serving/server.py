@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -21,8 +24,10 @@ from serving.http.protocol import InferProtocol
 from serving.models import Models
 from serving.options import ServeOptions
 from serving.sources import open_source
-from tlsearch.errors import SetupError, TlsearchError
+from tlsearch.errors import SetupError
 
+_LAST_SECONDS = 0.5
+"""Of the grace period, for the models to end and for the process to leave."""
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +54,8 @@ class Server(uvicorn.Server):
         """Nothing is loaded and nobody is accepted before `run`."""
         self.options = options
         self.listener = listener
-        self.failure: TlsearchError | None = None
+        self.failure: Exception | None = None
+        self._end = math.inf
         self._source = open_source(options)
         self.models = Models(self._source.openers)
         self.front = _make_front(options, self.models)
@@ -63,20 +69,21 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         loading = asyncio.create_task(self._load())
         following = asyncio.create_task(self._source.follow(self.models))
-        try:
-            await super()._serve(sockets)
-        finally:
-            for task in (loading, following):
-                task.cancel()
-            await asyncio.gather(loading, following, return_exceptions=True)
-            await self.models.drain()
+        await super()._serve(sockets)
+        following.cancel()
+        if not loading.done():
+            # The thread that loads cannot be stopped, and Python would wait for its end.
+            os._exit(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(min(self._end, self._loop.time() + self.options.grace)):
+                await self.models.drain()
 
     async def _load(self) -> None:
         _say(f"listening on {_address(self.listener)}")
         try:
             for name in self.models.names:
                 await self.models.load(name)
-        except TlsearchError as error:
+        except Exception as error:  # whatever it is, `run` raises it when the server has ended
             self.failure = error
             self.should_exit = True
             return
@@ -90,6 +97,7 @@ class Server(uvicorn.Server):
         Uvicorn's own would note the signal to raise it again at the end, which is no exit 0.
         """
         self.models.retire()
+        self._end = min(self._end, self._loop.time() + self.options.grace)
         if self.should_exit or not self.options.lame_duck:
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
@@ -105,7 +113,13 @@ def _make_front(options: ServeOptions, models: Models) -> Front:
     open_paths = (*PROBES, "/", *(["/metrics"] if options.open_metrics else []))
     limits = options.limits
     inference = Inference(models, options.deadline, limits.body_bytes, limits.json_bytes)
-    return Front(limits, Guard(options.token, open_paths), inference)
+    guard = Guard(options.token, open_paths)
+    return Front(limits, guard, inference, _closing_seconds(options) - 2 * limits.linger_seconds)
+
+
+def _closing_seconds(options: ServeOptions) -> float:
+    """From the lame duck's end until connections are closed whatever they still do."""
+    return max(options.grace - options.lame_duck - _LAST_SECONDS, _LAST_SECONDS)
 
 
 def _configure(options: ServeOptions, models: Models, front: Front) -> uvicorn.Config:
@@ -121,7 +135,7 @@ def _configure(options: ServeOptions, models: Models, front: Front) -> uvicorn.C
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=max(1, round(options.grace - options.lame_duck)),
+        timeout_graceful_shutdown=cast(Any, _closing_seconds(options)),
     )
 
 

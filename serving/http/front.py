@@ -84,8 +84,15 @@ class Watched(ABC):
 class Front:
     """The shared part of a server's connections. All of it belongs to the loop's thread."""
 
-    def __init__(self, limits: Limits, guard: Guard, inference: Inference) -> None:
-        """Nothing runs before the first connection."""
+    def __init__(
+        self, limits: Limits, guard: Guard, inference: Inference, ending_seconds: float = 15.0
+    ) -> None:
+        """Nothing runs before the first connection.
+
+        Args:
+            ending_seconds: that a request may still come for once the server is about to end.
+        """
+        self.ending_seconds = ending_seconds
         self.limits = limits
         self.guard = guard
         self.inference = inference

@@ -99,7 +99,9 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         self._leaving = True
         if self._busy:
             self.cycle.keep_alive = False
-        elif not self._receiving:
+        if self._receiving:
+            self.deadline = min(self.deadline, self.loop.time() + self.front.ending_seconds)
+        elif not self._busy:
             self._expect_within(self.limits.linger_seconds)
 
     def expire(self) -> None:
@@ -124,7 +126,10 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         if self.transport.is_closing():
             raise invalid("this connection is closed")
         if not self._busy:
-            self._expect_within(self.limits.receive_seconds)
+            seconds = self.limits.receive_seconds
+            self._expect_within(
+                min(seconds, self.front.ending_seconds) if self._leaving else seconds
+            )
         elif not self.cycle.keep_alive:
             raise invalid("this connection was about to be closed")
 
@@ -305,7 +310,8 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
             self.flow.resume_reading()
         else:
             self.transport.close()
-        self._expect_within(_GIVE_UP_SECONDS)
+        linger = self.limits.linger_seconds
+        self._expect_within(linger if self._leaving else _GIVE_UP_SECONDS)
 
     def _write_last(self, status: int, content: bytes) -> None:
         stamp = self.front.stamp(self.server_state.default_headers)
