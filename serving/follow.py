@@ -127,7 +127,9 @@ class Follower:
             self._refuse(version, error)
             return
         if _version_at_work(models, self.name) in (None, version):
-            return  # meanwhile somebody unloaded the model, or loaded this version
+            # Meanwhile somebody unloaded the model, or loaded this version.
+            await model.drain()
+            return
         self._settled = version
         await models.swap(model)
         log.info("%s: version %s is at work", self.name, version)

@@ -182,6 +182,39 @@ def test_an_unloaded_model_stays_away(follower, register, name):
     asyncio.run(check())
 
 
+@pytest.mark.parametrize("does", ["unload", "load"])
+def test_what_a_client_does_meanwhile_counts(
+    follower, register, registrar, name, monkeypatch, does
+):
+    """A client unloads the model, or loads the new version, while the follower loads it."""
+    loading, go_on = threading.Event(), threading.Event()
+    load = follower._load
+
+    def load_slowly(version, folder):
+        loading.set()
+        assert go_on.wait(60)
+        return load(version, folder)
+
+    async def check():
+        models = await started(follower)
+        register()
+        monkeypatch.setattr(follower, "_load", load_slowly)
+        looking = asyncio.create_task(follower.look(models))
+        await asyncio.to_thread(loading.wait, 60)
+        monkeypatch.setattr(follower, "_load", load)
+        await (models.unload(name) if does == "unload" else models.load(name))
+        go_on.set()
+        await looking
+        if does == "unload":
+            assert models.at_work() == []
+        else:
+            assert [model.version for model in models.at_work()] == ["2", "1"]
+        await models.drain()
+
+    register()
+    asyncio.run(check())
+
+
 def test_a_registry_that_goes_and_comes_is_told_of_once(
     follower, register, registrar, name, caplog
 ):
