@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from prometheus_client.utils import floatToGoString
 
 
 class Histogram:
@@ -34,5 +35,5 @@ class Histogram:
 
     def buckets(self) -> list[tuple[str, float]]:
         """Each upper bound with how many values are at most that; the last is `+Inf`."""
-        names = [f"{edge:g}" for edge in self._edges] + ["+Inf"]
+        names = [floatToGoString(edge) for edge in (*self._edges, np.inf)]
         return list(zip(names, np.cumsum(self._counts).tolist(), strict=True))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.model import ServedModel
 from serving.problems import not_found, unavailable
-from tlsearch.errors import TlsearchError
 
 Opener = Callable[[], ServedModel]
 """Loads a model; blocks for seconds."""
@@ -19,7 +18,7 @@ Opener = Callable[[], ServedModel]
 READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Place:
     opener: Opener
     current: ServedModel | None = None
@@ -27,6 +26,14 @@ class _Place:
     state: str = UNAVAILABLE
     reason: str = "not loaded yet"
     verified: bool = False
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def at_work(self) -> list[ServedModel]:
+        return [model for model in (self.current, self.previous) if model is not None]
+
+    def row(self, version: str, reason: str = "") -> dict[str, str]:
+        return {"version": version, "state": self.state, "reason": reason}
 
 
 class Models:
@@ -43,7 +50,6 @@ class Models:
             openers: what loads the model of each name.
         """
         self._places = {name: _Place(opener) for name, opener in openers.items()}
-        self._lock = asyncio.Lock()
         self._retired = False
         self._drained = False
 
@@ -63,53 +69,58 @@ class Models:
         Raises:
             Problem: 404 no such model or version; 503 not loaded, or the server stops.
         """
-        place = self._places.get(name)
-        if place is None:
-            raise not_found(f"no model {name!r} here; there is {', '.join(self._places)}")
-        if self._drained or place.current is None:
-            raise unavailable(f"the model {name} is not at work: {place.reason}")
-        if version is None or version == place.current.version:
-            return place.current
+        place = self._place(name)
+        current = place.current
+        if current is None or self._drained:
+            raise unavailable(f"the model {name} is not at work: {place.reason or 'it stops'}")
+        if version is None or version == current.version:
+            return current
         if place.previous is not None and version == place.previous.version:
             return place.previous
-        raise not_found(f"no version {version!r} of {name}; it is at {place.current.version}")
+        known = ", ".join(model.version for model in place.at_work)
+        raise not_found(f"no version {version!r} of {name} is at work; there is {known}")
 
     def at_work(self) -> list[ServedModel]:
-        """Every version that answers: current ones and previous ones."""
-        places = self._places.values()
-        found = [model for place in places for model in (place.current, place.previous)]
-        return [model for model in found if model is not None]
+        """Every version that answers: of each model the current one and the previous one."""
+        return [model for place in self._places.values() for model in place.at_work]
 
     def index(self) -> list[dict[str, str]]:
         """Name, version, state and reason of each, as the repository index lists them."""
-        rows = []
-        for name, place in self._places.items():
-            version = place.current.version if place.current else ""
-            row = {"name": name, "version": version, "state": place.state, "reason": place.reason}
-            rows.append(row)
-        return rows
+        return [
+            {"name": name, **row} for name, place in self._places.items() for row in _rows(place)
+        ]
 
     async def load(self, name: str) -> None:
         """Load the model again from where it comes from, and put it to work.
 
         Raises:
-            Problem: 404 no such model.
+            Problem: 404 no such model; 503 the server stops.
             TlsearchError: it cannot be loaded; what was at work stays so.
         """
         place = self._place(name)
-        if place.current is None:
-            place.state, place.reason = LOADING, "loading"
-        try:
-            model = await asyncio.to_thread(place.opener)
-        except TlsearchError as error:
+        async with place.loading:
             if place.current is None:
-                place.state, place.reason = UNAVAILABLE, error.what
-            raise
+                place.state, place.reason = LOADING, "it is being loaded"
+            try:
+                model = await asyncio.to_thread(place.opener)
+            except BaseException as error:
+                place.reason = f"it could not be loaded: {_first_line(error)}"
+                if place.current is None:
+                    place.state = UNAVAILABLE
+                raise
         await self.swap(model)
 
     async def swap(self, model: ServedModel) -> None:
-        """Put a version to work in place of the current one, between two requests."""
+        """Put a version to work in place of the current one, between two requests.
+
+        Returns once the version that is two behind has answered what it had accepted.
+
+        Raises:
+            Problem: 404 no such model; 503 the server stops.
+        """
         place = self._place(model.name)
+        if self._drained:
+            raise unavailable("the server stops")
         dropped, place.previous, place.current = place.previous, place.current, model
         place.state, place.reason, place.verified = READY, "", True
         if dropped is not None:
@@ -119,22 +130,22 @@ class Models:
         """Put the previous version to work again; the current one becomes the previous.
 
         Raises:
-            Problem: 404 no such model, or no previous version.
+            Problem: 404 no such model, or no previous version of it.
         """
         place = self._place(name)
         if place.previous is None or place.current is None:
-            raise not_found(f"no previous version of {name}")
+            raise not_found(f"{name} has no previous version to go back to")
         place.current, place.previous = place.previous, place.current
         return place.current
 
     async def unload(self, name: str) -> None:
-        """Take a model from work, after its accepted requests are answered.
+        """Take a model from work; returns when its accepted requests are answered.
 
         Raises:
             Problem: 404 no such model.
         """
         place = self._place(name)
-        dropped = [model for model in (place.current, place.previous) if model is not None]
+        dropped = place.at_work
         place.current = place.previous = None
         place.state, place.reason = UNAVAILABLE, "unloaded"
         for model in dropped:
@@ -145,13 +156,23 @@ class Models:
         self._retired = True
 
     async def drain(self) -> None:
-        """Answer all accepted requests and stop."""
+        """Accept nothing more; returns when every accepted request is answered."""
         self.retire()
         self._drained = True
         for model in self.at_work():
             await model.drain()
 
     def _place(self, name: str) -> _Place:
-        if name not in self._places:
+        place = self._places.get(name)
+        if place is None:
             raise not_found(f"no model {name!r} here; there is {', '.join(self._places)}")
-        return self._places[name]
+        return place
+
+
+def _rows(place: _Place) -> list[dict[str, str]]:
+    rows = [place.row(model.version, place.reason) for model in place.at_work]
+    return rows or [place.row("", place.reason)]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -80,10 +80,11 @@ class Workers:
             try:
                 loop.call_soon_threadsafe(self._deliver, answers, runs)
             except RuntimeError:  # the loop is closed: nobody waits for an answer
+                self._queue.put(None)
                 return
 
     def _take(self) -> list[Piece]:
-        """The worker's share of what waits, a chunk at least; none when it is time to end.
+        """The worker's share of what waits, in whole chunks; none when it is time to end.
 
         It leaves some for the others and for its own next turn: while those run, the loop answers
         these, and clients send their next ones.
@@ -95,7 +96,7 @@ class Workers:
         while piece is not None:
             group.append(piece)
             photos += len(piece.images)
-            if photos >= plan.group or (photos >= plan.chunk and len(group) >= share):
+            if photos >= plan.group or (len(group) >= share and photos % plan.chunk == 0):
                 return group
             try:
                 piece = queue.get_nowait()
