@@ -85,8 +85,7 @@ class MLflowServer:
                 a certificate authority of one's own; _INSECURE_TLS=true for none at all.
 
         Raises:
-            UsageError: that is no address of a server.
-            SetupError: the token or the certificate cannot be used.
+            SetupError: that is no address of a server, or the token or certificate is unusable.
         """
         url = parse_address(uri or environment.get("MLFLOW_TRACKING_URI", ""))
         bare = url.copy_with(userinfo=b"", query=None, fragment=None)
@@ -125,7 +124,7 @@ class MLflowServer:
             SetupError: as `ask`.
         """
         with self._answer(path, query) as answer, target.open("wb") as file:
-            for chunk in answer.iter_bytes(1 << 18):
+            for chunk in answer.iter_bytes():
                 allowance.spend(len(chunk))
                 file.write(chunk)
             file.flush()
@@ -212,12 +211,14 @@ class MLflowServer:
 
 
 def _limited(answer: httpx.Response, limit: int) -> Iterator[bytes]:
-    left = limit
-    for chunk in answer.iter_bytes(1 << 16):
+    left, until = limit, time.monotonic() + _SILENCE_SECONDS
+    for chunk in answer.iter_bytes():
         yield chunk[:left]
         left -= len(chunk)
         if left <= 0:
             return
+        if time.monotonic() > until:
+            raise httpx.ReadTimeout("the answer comes too slowly")
 
 
 def _as_json(body: bytes) -> dict[str, Any] | None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import itertools
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 from mlflow_registry import Registrar, copied, free_port, mlflow_server
@@ -166,6 +170,42 @@ def test_a_bundle_may_not_be_endless(registry, registrar, bundle, name, tmp_path
         registry.server.save(path, query, target, Allowance(size - 1, time.monotonic() + 60))
     with pytest.raises(Unreachable, match="too slowly"):
         registry.server.save(path, query, target, Allowance(size, time.monotonic() - 1))
+
+
+@contextmanager
+def answering(parts, pause):
+    """A server that sends a head and then these parts, as slowly as it is told; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for part in parts:
+                    connection.sendall(part)
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("parts", "pause", "seconds", "what"),
+    [
+        (itertools.repeat(b"x", 900), 0.02, 0.2, "too slowly"),
+        ([b"x" * 900], 0, 60, "does not answer"),
+    ],
+    ids=["trickled", "cut off"],
+)
+def test_a_file_that_does_not_arrive(tmp_path, parts, pause, seconds, what):
+    with answering(parts, pause) as address:
+        server = MLflowServer(address, {})
+        with pytest.raises(Unreachable, match=what):
+            server.save("file", {}, tmp_path / "f", Allowance(10**6, time.monotonic() + seconds))
+        server.close()
 
 
 def test_a_folder_that_cannot_be_written(registry, registrar, bundle, name, tmp_path):
