@@ -1,0 +1,193 @@
+"""Anything at all is sent to both endpoints: every answer is an answer, and none says 500."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from running import running, statuses, write_bundle
+from tiny_bundle import SIZE
+
+BYTES = SIZE * SIZE * 3
+FEW, MANY = 120, 5000
+FITTING = {400, 404, 405, 408, 413, 415, 422, 431, 503}
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner),
+    max_leaves=10,
+)
+sizes = st.sampled_from([0, 1, 3, SIZE, SIZE + 1, BYTES, -1, 2**63]) | st.integers()
+
+
+def maybe(right):
+    """Nearly always right, sometimes anything."""
+    return st.integers(0, 9).flatmap(lambda luck: values if luck == 0 else right)
+
+
+tensors = st.fixed_dictionaries(
+    {
+        "name": maybe(st.just("images")),
+        "datatype": maybe(st.just("UINT8")),
+        "shape": maybe(st.just([1, SIZE, SIZE, 3]) | st.lists(sizes, max_size=5)),
+    },
+    optional={
+        "data": maybe(st.just([7] * BYTES) | st.lists(sizes, max_size=10)),
+        "parameters": maybe(st.fixed_dictionaries({"binary_data_size": maybe(st.just(BYTES))})),
+    },
+)
+outputs = st.fixed_dictionaries(
+    {"name": maybe(st.just("probabilities"))},
+    optional={
+        "parameters": maybe(
+            st.dictionaries(st.sampled_from(["binary_data", "classification"]), values)
+        )
+    },
+)
+requests = st.fixed_dictionaries(
+    {"inputs": maybe(st.lists(tensors, min_size=1, max_size=2))},
+    optional={
+        "id": maybe(st.text()),
+        "outputs": maybe(st.lists(outputs, max_size=2)),
+        "parameters": maybe(
+            st.dictionaries(st.sampled_from(["timeout", "binary_data_output", "x"]), values)
+        ),
+    },
+)
+tails = st.binary(max_size=300) | st.just(bytes(BYTES))
+lengths = st.none() | st.sampled_from(["right", "0", "-1", "5", "x", "99999999"])
+
+
+def picture(kind: str) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(noise).save(stream, kind)
+    return stream.getvalue()
+
+
+PICTURES = [picture(kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")]
+changes = st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=8)
+damaged = st.tuples(st.sampled_from(PICTURES), changes, st.integers(0, 3000))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = write_bundle(tmp_path_factory.mktemp("fuzz") / "bundle")
+    with running(folder, {"receive_seconds": 1.0}) as server:
+        yield server
+
+
+def post(path: str, fields: str, body: bytes) -> bytes:
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{fields}"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def check_infer(server, asked, length, tail):
+    text = json.dumps(asked).encode("utf-8", "surrogatepass")
+    fields = ""
+    if length is not None:
+        value = len(text) if length == "right" else length
+        fields = f"inference-header-content-length: {value}\r\n"
+        text += tail
+    (status,) = statuses(server.ask(post("/v2/models/colours/infer", fields, text)))
+    assert status in {200, 504} | FITTING
+
+
+def check_classify(server, photo, kind):
+    original, changed, end = photo
+    data = bytearray(original)
+    for place, value in changed:
+        data[place % len(data)] = value
+    fields = f"content-type: {kind}\r\n"
+    if kind.startswith("multipart"):
+        part = b'--x\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n'
+        data = bytearray(part + data + b"\r\n--x--\r\n")
+    body = bytes(data[: len(data) - end % 50 if end > 2900 else None])
+    (status,) = statuses(server.ask(post("/v1/classify?top=2", fields, body)))
+    assert status in {200} | FITTING
+
+
+def check_bytes(server, parts):
+    answer = server.ask(b"".join(parts))
+    assert set(statuses(answer)) <= {100, 200} | FITTING
+    assert len(statuses(answer)) >= 1 or not b"".join(parts).strip(b"\r\n")
+
+
+kinds = st.sampled_from(["image/jpeg", "multipart/form-data; boundary=x", "multipart/form-data"])
+pieces = st.lists(
+    st.sampled_from(
+        [
+            b"POST /v2/models/colours/infer HTTP/1.1\r\n",
+            b"POST /v1/classify HTTP/1.1\r\n",
+            b"GET / HTTP/1.1\r\n",
+            b"host: x\r\n",
+            b"content-length: 5\r\n",
+            b"content-length: 0\r\n",
+            b"transfer-encoding: chunked\r\n",
+            b"content-encoding: gzip\r\n",
+            b"connection: close\r\n",
+            b"expect: 100-continue\r\n",
+            b"\r\n",
+            b"hello",
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
+        ]
+    )
+    | st.binary(max_size=20),
+    min_size=1,
+    max_size=12,
+)
+
+
+def fuzz(examples, **strategies):
+    """The property holds for so many examples."""
+    quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+    def decorate(check):
+        return settings(max_examples=examples, deadline=None, suppress_health_check=quiet)(
+            given(**strategies)(check)
+        )
+
+    return decorate
+
+
+INFER = {"asked": requests | values, "length": lengths, "tail": tails}
+CLASSIFY = {"photo": damaged, "kind": kinds}
+
+
+@fuzz(FEW, **INFER)
+def test_infer(server, asked, length, tail):
+    check_infer(server, asked, length, tail)
+
+
+@fuzz(FEW, **CLASSIFY)
+def test_classify(server, photo, kind):
+    check_classify(server, photo, kind)
+
+
+@fuzz(FEW // 8, parts=pieces)
+def test_bytes(server, parts):
+    check_bytes(server, [*parts, b"\x00\r\n\r\n"])
+
+
+@pytest.mark.slow
+@fuzz(MANY, **INFER)
+def test_infer_at_length(server, asked, length, tail):
+    check_infer(server, asked, length, tail)
+
+
+@pytest.mark.slow
+@fuzz(MANY, **CLASSIFY)
+def test_classify_at_length(server, photo, kind):
+    check_classify(server, photo, kind)
+
+
+@pytest.mark.slow
+@fuzz(MANY // 10, parts=pieces)
+def test_bytes_at_length(server, parts):
+    check_bytes(server, [*parts, b"\x00\r\n\r\n"])
