@@ -149,7 +149,7 @@ class Batcher:
         if not self._open:
             self._idle.set()
         if runs:
-            newest = sum(run.seconds for run in runs) / sum(len(run.images) for run in runs)
+            newest = sum(run.seconds for run in runs) / sum(len(run.probabilities) for run in runs)
             self._photo_seconds += _NEWEST * (newest - self._photo_seconds)
             if self._observe is not None:
                 self._observe.record(runs)

@@ -1,7 +1,7 @@
 """What one version of a model has seen and said.
 
-Recording costs the event loop little: runs are only collected, and counted a hundred at a time or
-when somebody asks. Leaves out how Prometheus reads it: `metrics.py`.
+Recording costs the event loop little: runs are only collected, and counted some hundred at a time
+or when somebody asks. Leaves out how Prometheus reads it: `metrics.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 OUTCOMES = ("ok", "invalid", "too_large", "overloaded", "unavailable", "expired", "failed", "other")
-_TOGETHER = 128
+_TOGETHER = 512
 _SAMPLED = 64
 
 
@@ -33,20 +33,16 @@ class Run(NamedTuple):
     """One call of the model.
 
     Attributes:
-        images: uint8 `[n, size, size, 3]`.
+        sample: `sample_values` of its photos.
         probabilities: float32 `[n, classes]`.
         waited: seconds in the queue of each of its pieces.
         seconds: that the call took.
     """
 
-    images: Images
+    sample: bytes
     probabilities: Probabilities
     waited: list[float]
     seconds: float
-
-
-_Trace = tuple[Probabilities, list[float], float, npt.NDArray[np.uint8]]
-"""What is kept of a run until it is counted: the last are some of its photos' values."""
 
 
 @dataclass(eq=False)
@@ -87,7 +83,7 @@ class Observations:
         self.version = version
         self.labels = list(labels)
         self._counts = Counts(np.zeros(len(self.labels), np.int64))
-        self._traces: deque[_Trace] = deque()
+        self._runs: deque[Run] = deque()
         self._decodes: deque[float] = deque()
         self._counting = threading.Lock()
 
@@ -108,38 +104,41 @@ class Observations:
 
     def record(self, runs: list[Run]) -> None:
         """Record what a group of runs showed."""
-        for images, probabilities, waited, seconds in runs:
-            self._traces.append((probabilities, waited, seconds, _some(images)))
-        if len(self._traces) >= _TOGETHER:
+        self._runs.extend(runs)
+        if len(self._runs) >= _TOGETHER:
             self.counts()
 
     def counts(self) -> Counts:
         """Everything that was recorded until now."""
         with self._counting:
-            traces = [self._traces.popleft() for _ in range(len(self._traces))]
+            runs = [self._runs.popleft() for _ in range(len(self._runs))]
             decodes = [self._decodes.popleft() for _ in range(len(self._decodes))]
-            if traces:
-                self._count(traces)
+            if runs:
+                self._count(runs)
             if decodes:
                 self._counts.decode.add(decodes)
             return self._counts
 
-    def _count(self, traces: list[_Trace]) -> None:
+    def _count(self, runs: list[Run]) -> None:
         counts = self._counts
-        answers, waits, seconds, values = zip(*traces, strict=True)
+        samples, answers, waits, seconds = zip(*runs, strict=True)
         probabilities = np.concatenate(answers)
         counts.queue.add(list(chain.from_iterable(waits)))
         counts.run.add(seconds)
         counts.batch.add(list(map(len, answers)))
         counts.predictions += np.bincount(probabilities.argmax(1), minlength=len(self.labels))
         counts.confidence.add(probabilities.max(1))
-        counts.brightness.add(np.concatenate(values).mean(1) / 255)
+        values = np.frombuffer(b"".join(samples), np.uint8).reshape(len(probabilities), -1)
+        counts.brightness.add(values.mean(1) / 255)
 
 
-def _some(images: Images) -> npt.NDArray[np.uint8]:
-    """A few values of each photo, from all over it and of all colours; a copy."""
+def sample_values(images: Images) -> bytes:
+    """Some values of each photo, from all over it and of all colours: equally many of each.
+
+    To be called before a run: what it brings into the processor's cache, the run reads too.
+    """
     flat = images.reshape(len(images), -1)
-    return flat[:, :: _stride(images.shape[2], flat.shape[1])].copy()
+    return flat[:, :: _stride(images.shape[2], flat.shape[1])].tobytes()
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from serving.observations import Run
+from serving.observations import Run, sample_values
 from serving.pieces import Outcome, Piece
 from serving.problems import expired, failed
 from serving.session import Images, Probabilities
@@ -122,12 +122,13 @@ class Workers:
         if len(pieces) > 1:
             images = np.concatenate([piece.images for piece in pieces])
         try:
+            sample = sample_values(images)
             probabilities = self._predict(images)
         except Exception:
             log.exception("the model failed on a batch of %d", len(images))
             return None
         waited = [started - piece.arrived for piece in pieces]
-        return Run(images, probabilities, waited, time.monotonic() - started)
+        return Run(sample, probabilities, waited, time.monotonic() - started)
 
 
 def _chunks(group: list[Piece], most: int) -> Iterator[list[Piece]]:
@@ -150,7 +151,8 @@ def _refused(pieces: list[Piece], started: float) -> Answers:
 
 def _shared(pieces: list[Piece], run: Run) -> Answers:
     """To each piece its rows."""
-    rows, size = run.probabilities, len(run.images)
+    rows = run.probabilities
+    size = len(rows)
     if len(pieces) == 1:
         return [(pieces[0], Outcome(rows, None, run.waited[0], run.seconds, size))]
     answers, start = [], 0

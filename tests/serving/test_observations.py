@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving.histogram import Histogram
 from serving.metrics import metrics_registry
-from serving.observations import OUTCOMES, Observations, Run
+from serving.observations import OUTCOMES, Observations, Run, sample_values
 
 LABELS = ["red", "green", "blue"]
 
@@ -23,7 +23,7 @@ def run_of(*best: int, value: int = 0, size: int = 9) -> Run:
     images = np.full((len(best), size, size, 3), value, np.uint8)
     probabilities = np.full((len(best), 3), 0.2, np.float32)
     probabilities[range(len(best)), best] = 0.6
-    return Run(images, probabilities, [0.002] * len(best), 0.03)
+    return Run(sample_values(images), probabilities, [0.002] * len(best), 0.03)
 
 
 def count_at_most(histogram: Histogram, edge: str) -> float:
@@ -56,7 +56,7 @@ def test_brightness_is_that_of_the_whole_photo(seen, size):
     images = np.random.default_rng(0).integers(0, 256, (50, size, size, 3), dtype=np.uint8)
     images[:, : size // 2] //= 4
     plain = run_of(*[0] * 50, size=size)
-    seen.record([plain._replace(images=images)])
+    seen.record([plain._replace(sample=sample_values(images))])
     true = float((images.mean((1, 2, 3)) / 255).sum())
     assert seen.counts().brightness.total == pytest.approx(true, rel=0.05)
 
@@ -65,7 +65,7 @@ def test_brightness_is_that_of_the_whole_photo(seen, size):
 def test_brightness_looks_at_every_colour(seen, channel):
     images = np.zeros((1, 96, 96, 3), np.uint8)
     images[..., channel] = 255
-    seen.record([run_of(0)._replace(images=images)])
+    seen.record([run_of(0)._replace(sample=sample_values(images))])
     assert seen.counts().brightness.total == pytest.approx(1 / 3, abs=0.03)
 
 
@@ -73,7 +73,7 @@ def test_many_runs_are_counted_without_being_asked(seen):
     for _ in range(1000):
         seen.record([run_of(1)])
         seen.decoded(0.004)
-    assert len(seen._traces) < 1000
+    assert len(seen._runs) < 1000
     counts = seen.counts()
     assert counts.predictions.tolist() == [0, 1000, 0]
     assert count_at_most(counts.decode, "0.005") == 1000
