@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"errors", "files", "paths", "progress"}
+FOUNDATION = {"amounts", "errors", "files", "paths", "progress"}
 MAY_IMPORT = {
     "config": {"backbones.table"},
     "augmentation": {"config"},
@@ -43,7 +43,7 @@ MAY_IMPORT = {
     },
     "terminal": {
         "config",
-        "data",
+        "data.folders",
         "backbones",
         "execution",
         "pretraining",
@@ -51,7 +51,6 @@ MAY_IMPORT = {
         "serving",
         "store",
         "tracking",
-        "training",
     },
     "serving": {
         "data.photo",

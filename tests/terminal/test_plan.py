@@ -11,6 +11,10 @@ import pytest
 from tiny_sweeps import SWEEP, save_backbone, write_sweep
 
 from tlsearch.cli import main
+from tlsearch.config.loading import load
+from tlsearch.paths import Paths
+from tlsearch.search.screened import ScreenedBackbone, ScreeningResult
+from tlsearch.search.study import SweepStudy
 
 SCRATCH = SWEEP.replace("[feature_extraction, fine_tune]", "from_scratch").replace(
     "tiny.keras", "ResNet10"
@@ -124,6 +128,61 @@ def test_more_backbones_than_screening_keeps(plan, tmp_path):
         ("tiny.keras", "2"),
         ("b.keras", "2"),
     ]
+
+
+def _screened(backbone, kept):
+    return ScreenedBackbone(
+        backbone=backbone,
+        image_size=32,
+        photos=60,
+        accuracy=0.7,
+        standard_error=0.05,
+        published=None,
+        estimate=0.7,
+        kept=kept,
+        told_apart=True,
+        below={},
+        better_below=None,
+        unfreeze=None,
+        seconds=1.0,
+    )
+
+
+@pytest.fixture
+def screened(tmp_path):
+    """A sweep file's text whose study has screened its backbones and kept one of them."""
+    save_backbone(tmp_path / "a.keras")
+    text = SWEEP.replace("backbone: tiny.keras", "backbone: [a.keras, tiny.keras]").replace(
+        "seed: 4}", "seed: 4, screening: {keep: 1}}"
+    )
+    paths = Paths(tmp_path / "home")
+    paths.create()
+    sweep = load(write_sweep(tmp_path, text))
+    labels = [one.label for one in sweep.space.backbone.choices]
+    rows = tuple(_screened(label, label.endswith("a.keras")) for label in labels)
+    SweepStudy.open(sweep, paths).note_screening(ScreeningResult(rows, (), 3.0))
+    return text
+
+
+def test_what_a_study_has_screened_is_told(plan, screened):
+    code, stdout, _ = plan(screened)
+    assert code == 0
+    assert "screening kept 1 of 2 backbones: a.keras" in stdout
+    ranking = [cells for cells in _lines(stdout, "") if cells[-1] in ("kept", "left out")]
+    assert [(cells[1], cells[-1]) for cells in ranking] == [
+        ("a.keras", "kept"),
+        ("tiny.keras", "left out"),
+    ]
+    assert {cells[0] for cells in _lines(stdout, "") if cells[2:3] == ["pooled"]} == {"a.keras"}
+    assert "at most" not in stdout
+
+
+def test_a_study_of_a_different_sweep_is_a_warning(plan, screened):
+    code, stdout, _ = plan(screened, "train.epochs=2")
+    assert code == 0
+    assert "warning: `tlsearch run` will refuse this: the study 'tiny' was made by" in stdout
+    assert "train.epochs: 3 -> 2" in stdout
+    assert "screening keeps 1 of 2 backbones" in stdout
 
 
 @pytest.mark.parametrize(

@@ -57,4 +57,4 @@ def test_what_is_too_large_is_told_with_both_sizes():
     assert not verdict.stores
     assert verdict.why == "it takes 100.0 MB, and there is room for 50.0 MB"
     large = judge(replace(PLAIN, rows=10**6), "always", -1)
-    assert large.why == "it takes 50.0 GB, and there is room for 0.0 MB"
+    assert large.why == "it takes 50.00 GB, and there is room for 0.0 MB"

@@ -8,11 +8,10 @@ from typing import Any
 
 from optuna.trial import TrialState as Ended
 
-from tlsearch.backbones.table import default_image_size
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
 from tlsearch.config.schema import Sweep
-from tlsearch.data.dataset import Dataset, pixel_store, prepare
+from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.errors import Interrupted, NoResultError, TlsearchError
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
@@ -22,6 +21,7 @@ from tlsearch.paths import Paths
 from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
 from tlsearch.search.leaderboard import leaderboard, row
+from tlsearch.search.photos import prepare_photos
 from tlsearch.search.recorder import Recorder
 from tlsearch.search.reports import TrialReports
 from tlsearch.search.result import SweepResult
@@ -81,9 +81,7 @@ class Stages:
         return delivered == self._study.champion().number and self._folder.bundle.is_dir()
 
     def _prepare_data(self) -> Dataset:
-        space = self._sweep.space
-        size = space.image_size.choices[0] or default_image_size(space.backbone.choices[0].name)
-        dataset = prepare(self._sweep.data, self._paths, size)
+        dataset = prepare_photos(self._sweep, self._paths)
         self._study.hold_dataset(dataset.digest)
         facts = {
             "classes": list(dataset.classes),

@@ -48,6 +48,9 @@ class Lines:
         for path, reason in unreadable[:10]:
             self.print(f"  left out: {path}: {reason}")
 
+    def _timing(self, prefixes: int) -> None:
+        self.print("timing each backbone on a batch of the photos")
+
     def _screening(self, backbones: list[str], photos: int) -> None:
         self.print(f"screening {counted(len(backbones), 'backbone')} on {counted(photos, 'photo')}")
 

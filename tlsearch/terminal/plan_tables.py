@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from tlsearch.amounts import size
 from tlsearch.config.combinations import Parameter, ordered
 from tlsearch.config.enqueue_check import plain
 from tlsearch.config.parameters import Choices, FloatRange
-from tlsearch.search.space import searched
-from tlsearch.terminal.plan import Plan
-from tlsearch.terminal.store import size
+from tlsearch.search.plan import Plan
+from tlsearch.terminal.tables import screening_table
 from tlsearch.terminal.words import counted, duration, screen
-from tlsearch.training.forecast import Outlook, Totals, add_up, add_up_largest
-from tlsearch.training.head import POOLED
-from tlsearch.training.phases import head_epochs
+
+if TYPE_CHECKING:
+    from tlsearch.training.forecast import Outlook
 
 _PREFIXES = ("backbone", "pixels", "cut", "views", "trials", "size", "a photo", "verdict", "why")
 _NUMBERS = ("pixels", "views", "trials", "size", "a photo")
@@ -27,9 +27,10 @@ _NUMBERS = ("pixels", "views", "trials", "size", "a photo")
 def print_plan(plan: Plan) -> None:
     """Print it to stdout."""
     console = screen()
-    table = [_prefixes(plan)] if plan.outlooks else []
-    parts = (_counts(plan), *_remarks(plan), _space(plan), *_search(plan), *table, *_storing(plan))
-    for part in parts:
+    screened = [screening_table(plan.screening.as_dict()["rows"])] if plan.screening else []
+    prefixes = [_prefixes(plan)] if plan.outlooks else []
+    photos = (_counts(plan), *_remarks(plan), _space(plan))
+    for part in (*photos, *screened, *_search(plan), *prefixes, *_storing(plan)):
         if isinstance(part, Table):
             console.print(part)
         else:
@@ -38,7 +39,7 @@ def print_plan(plan: Plan) -> None:
 
 def as_data(plan: Plan) -> dict[str, Any]:
     """All figures of the plan, for JSON. Seconds are of all trials that are expected."""
-    sweep, total = plan.sweep, _total(plan)
+    sweep, total = plan.sweep, plan.total
     return {
         "name": sweep.name,
         "trials": sweep.budget.trials,
@@ -48,15 +49,16 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "epochs": sweep.train.epochs,
         "source": plan.dataset.source,
         "photos": plan.dataset.counts().to_dict(orient="index"),
-        "warnings": plan.dataset.warnings,
+        "warnings": list(plan.warnings),
         "unreadable": [asdict(photo) for photo in plan.dataset.unreadable],
         "space": [
             {"parameter": name, "values": _values(parameter), "when": parameter.when}
             for name, parameter in ordered(sweep.space)
         ],
-        "searched": searched(sweep.space),
+        "searched": list(plan.searched),
         "backbones_kept": plan.kept,
-        "share_on_photos": plan.demand.on_photos,
+        "screening": plan.screening.as_dict() if plan.screening else None,
+        "share_on_photos": plan.on_photos,
         "prefixes": [_row(one) for one in plan.outlooks],
         "store": {
             "use": sweep.store.use,
@@ -91,12 +93,6 @@ def _row(one: Outlook) -> dict[str, Any]:
     }
 
 
-def _total(plan: Plan) -> Totals:
-    if plan.kept < len(plan.sweep.space.backbone.choices):
-        return add_up_largest(plan.outlooks, plan.kept)
-    return add_up(plan.outlooks)
-
-
 def _counts(plan: Plan) -> Table:
     counts = plan.dataset.counts()
     table = Table(title=f"{plan.sweep.name}: photos", title_justify="left")
@@ -111,7 +107,7 @@ def _counts(plan: Plan) -> Table:
 
 
 def _remarks(plan: Plan) -> Iterator[str]:
-    for warning in plan.dataset.warnings:
+    for warning in plan.warnings:
         yield f"warning: {warning}"
     for photo in plan.dataset.unreadable[:10]:
         yield f"  left out: {photo.path}: {photo.reason}"
@@ -147,16 +143,19 @@ def _condition(parameter: Parameter) -> str:
 def _search(plan: Plan) -> Iterator[str]:
     sweep, space = plan.sweep, plan.sweep.space
     hours = f" or {sweep.budget.hours:g} h" if sweep.budget.hours else ""
-    names = ", ".join(searched(space)) or "nothing: one configuration"
+    names = ", ".join(plan.searched) or "nothing: one configuration"
     yield (
         f"{counted(sweep.budget.trials, 'trial')}{hours}, sampler {sweep.search.sampler}, "
         f"pruner {sweep.search.pruner}, for {sweep.objective.metric}; searched: {names}"
     )
-    first = head_epochs(sweep.train) if "fine_tune" in space.strategy.choices else 0
+    first = plan.head_epochs
     alone = f", with fine_tune the head alone in the first {first}" if first else ""
     yield f"{counted(sweep.train.epochs, 'epoch')} a trial{alone}"
-    if plan.kept < len(space.backbone.choices):
+    if plan.is_to_be_screened:
         yield f"screening keeps {plan.kept} of {len(space.backbone.choices)} backbones"
+    if plan.screening is not None:
+        kept, of = ", ".join(plan.screening.kept), len(plan.screening.rows)
+        yield f"screening kept {plan.kept} of {of} backbones: {kept}"
 
 
 def _prefixes(plan: Plan) -> Table:
@@ -180,7 +179,7 @@ def _kind(one: Outlook) -> tuple[object, ...]:
 def _cells(alike: list[Outlook], poolings: int) -> Iterator[str]:
     one = alike[0]
     reading, sets = one.reading, sum(other.sets for other in alike)
-    cut = f"{POOLED} by {reading.pooling}" if one.cut == POOLED and poolings > 1 else one.cut
+    cut = f"{one.cut} by {reading.pooling}" if reading.pooling and poolings > 1 else one.cut
     blocks = "" if reading.unfreeze is None else f" (unfreeze {reading.unfreeze})"
     yield reading.backbone
     yield str(reading.image_size)
@@ -203,8 +202,8 @@ def _verdict(alike: list[Outlook]) -> str:
 
 
 def _storing(plan: Plan) -> Iterator[str]:
-    share, total = plan.demand.on_photos, _total(plan)
-    if plan.demand.readings and share:
+    share, total = plan.on_photos, plan.total
+    if plan.outlooks and share:
         yield (
             f"{share:.0%} of the trials run their whole network on photos in every epoch "
             "(from_scratch, mixup, CutMix, or views: online): nothing is stored for them"
@@ -212,7 +211,7 @@ def _storing(plan: Plan) -> Iterator[str]:
     if not plan.outlooks:
         yield "nothing is stored: every trial runs its whole network on photos in every epoch"
         return
-    most = "at most " if plan.kept < len(plan.sweep.space.backbone.choices) else ""
+    most = "at most " if plan.is_to_be_screened else ""
     yield (
         f"the store will hold {most}{size(round(total.bytes_))} for this sweep, of which "
         f"{size(round(total.stored_bytes))} are there; its limit is {size(plan.limit)} "

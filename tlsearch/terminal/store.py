@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tlsearch.amounts import GB, size
 from tlsearch.config.schema import Store
 from tlsearch.errors import UsageError
 from tlsearch.paths import Paths
@@ -16,7 +17,6 @@ from tlsearch.store.store import ActivationStore, EntrySummary, Verification
 from tlsearch.terminal.jsonlines import print_json
 from tlsearch.terminal.words import counted, duration, screen, shorter
 
-GB = 10**9
 _COLUMNS = ("backbone", "pixels", "cut", "view", "photos", "size", "last used", "in use")
 _NUMBERS = ("pixels", "photos", "size")
 
@@ -109,8 +109,3 @@ def _table(entries: list[EntrySummary]) -> Table:
             "yes" if entry.in_use else "no",
         )
     return table
-
-
-def size(bytes_: int) -> str:
-    """Bytes as 0.4 MB, 18.8 MB or 2.35 GB."""
-    return f"{bytes_ / 1e6:,.1f} MB" if bytes_ < GB else f"{bytes_ / GB:,.2f} GB"

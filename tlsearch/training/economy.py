@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tlsearch.amounts import size
+
 READ = 500e6
 """Bytes a second at which stored activations are counted as read: what a SATA disk without moving
 parts gives. Random batches of rows of 50 KB came ten times as fast from the page cache."""
@@ -63,17 +65,13 @@ def judge(prospect: Prospect, use: str, room: int) -> Verdict:
     if use == "never":
         return Verdict(False, "store.use is never")
     if prospect.bytes_ > room:
-        sizes = f"{_size(prospect.bytes_)}, and there is room for {_size(max(0, room))}"
+        sizes = f"{size(prospect.bytes_)}, and there is room for {size(max(0, room))}"
         return Verdict(False, f"it takes {sizes}")
     stored, computed = _time(prospect.stored), _time(prospect.computed)
     times = f"{stored} stored, {computed} computed in every epoch"
     if use == "always":
         return Verdict(True, f"store.use is always ({times})")
     return Verdict(prospect.stored < prospect.computed, times)
-
-
-def _size(bytes_: int) -> str:
-    return f"{bytes_ / 1e6:,.1f} MB" if bytes_ < 1e9 else f"{bytes_ / 1e9:,.1f} GB"
 
 
 def _time(seconds: float) -> str:
