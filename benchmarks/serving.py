@@ -4,6 +4,7 @@
     python benchmarks/serving.py --quick
     python benchmarks/serving.py --endpoint jpeg
     python benchmarks/serving.py --dependencies --sides none
+    python benchmarks/serving.py --provider cuda --variant fp16 --bundle DIR --images 32
 
 Every side has the same ONNX file, the same onnxruntime with one thread on a call, and an
 environment of its own (installed once, in --environments). Its processes run on one core, the load
@@ -51,7 +52,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="short; only peers that are installed")
     parser.add_argument("--bundle", type=Path, metavar="DIR", help="one with random weights")
-    parser.add_argument("--variant", choices=("fp32", "int8"), default="fp32")
+    parser.add_argument("--variant", choices=("fp32", "fp16", "int8"), default="fp32")
+    parser.add_argument("--provider", choices=("cpu", "cuda"), default="cpu", help="cuda: no peers")
+    parser.add_argument("--images", type=int, default=1, help="in a request; of several: no peers")
     parser.add_argument("--endpoint", choices=("tensor", "jpeg"), default="tensor")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="a JPEG; else one is drawn")
     parser.add_argument("--sides", type=words, metavar="A,B", help="all of them; or none")

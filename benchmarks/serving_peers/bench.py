@@ -72,7 +72,7 @@ class Bench:
             NoResultError: it did not start, or gave another answer than the model does.
         """
         place = self._place(environment)
-        request = side.wire.request(self.task.image, place.folder / "body")
+        request = side.wire.request(self.task.images, place.folder / "body")
         address = f"http://127.0.0.1:{place.port}{side.path}"
         told = {**place.environment(), **side.prepare(place)}
         with started(side.command(place), told, place.folder, self.core) as server:
@@ -88,7 +88,7 @@ class Bench:
         """Requests a second that the load generator gets from a server that does nothing."""
         place = self._place(self.ours)
         request = Request(place.folder / "body", "application/octet-stream")
-        request.file.write_bytes(self.task.image.tobytes())
+        request.file.write_bytes(self.task.images.tobytes())
         address = f"http://127.0.0.1:{place.port}/"
         command = [str(self.ours.python), str(SERVERS / "nothing.py")]
         with started(command, place.environment(), place.folder, self.core) as server:
@@ -104,7 +104,7 @@ class Bench:
         found = self.load.put(address, request, connections, self.seconds)
         after = server.usage()
         cpu = after.cpu_seconds - before.cpu_seconds
-        measured = _measurement(found, cpu, limit["images_per_second"])
+        measured = _measurement(found, len(self.task.images), cpu, limit["images_per_second"])
         self.tell(f"  {connections} connections: {measured['images_per_second']:.0f} images/s")
         memory = {"rss": after.rss, "pss": after.pss, "processes": after.processes}
         return Measurement(name, round_, connections, **measured, **memory)
@@ -128,17 +128,16 @@ class Bench:
         folder = self.scratch / str(next(self._numbers))
         folder.mkdir(parents=True)
         task = self.task
-        port = free_port()
         programs = environment.python.parent
-        return Place(programs, task.bundle, task.model, task.precision, task.size, folder, port)
+        return Place(programs, task, folder, free_port())
 
 
-def _measurement(found: Answered, cpu: float, limit: float) -> dict[str, Any]:
+def _measurement(found: Answered, images: int, cpu: float, limit: float) -> dict[str, Any]:
     return {
-        "images_per_second": found.requests / found.seconds,
+        "images_per_second": found.requests * images / found.seconds,
         "p50": found.p50,
         "p99": found.p99,
-        "cpu_seconds": cpu / max(found.requests, 1) * 1000,
+        "cpu_seconds": cpu / max(found.requests * images, 1) * 1000,
         "errors": found.errors,
         "limit": limit,
     }

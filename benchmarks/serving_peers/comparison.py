@@ -26,7 +26,7 @@ from tlsearch.errors import NoResultError, UsageError
 
 Tell = Callable[[str], None]
 NOBODY = ["none"]
-BATCHES = (1, 2, 4, 8, 16, 32)
+BATCHES = {"cpu": (1, 2, 4, 8, 16, 32), "cuda": (1, 8, 32, 64, 128, 256)}
 _BUNDLE = Path(__file__).with_name("bundle.py")
 
 
@@ -63,23 +63,23 @@ def _compare_speed(
 ) -> dict[str, Any]:
     photo = draw_photo(options.photo, folder / "photo.jpg") if options.endpoint == "jpeg" else None
     sides = photo_sides(photo.read_bytes()) if photo else tensor_sides()
-    ours = sides[0]
-    entrants = enter(_chosen(sides, options.sides), environments, options.quick)
+    alone = options.images > 1 or options.provider != "cpu"
+    entrants = enter(_chosen(sides[:1] if alone else sides, options.sides), environments, options)
     core, load_core = two_cores(options.core)
     load = choose(options.load, load_core)
     bundle = options.bundle or _make_bundle(folder / "bundle", tell)
     bench = Bench(
-        make_task(bundle, options.variant, photo),
+        make_task(bundle, options.variant, photo, options.images, options.provider),
         folder,
         core,
         load,
         options.seconds,
         options.connections,
-        environments.get(OURS, ours.requirements),
+        _environment(sides[0], environments, options.provider),
         tell,
     )
     ceiling = bench.ceiling()
-    limit = best_batch(bench.limit(BATCHES, min(1.0, options.seconds)))
+    limit = best_batch(bench.limit(BATCHES[options.provider], min(1.0, options.seconds)))
     tell(f"bare loop: {limit['images_per_second']:.0f} images/s in batches of {limit['batch']}")
     measurements = interleave(bench, entrants, options.rounds, int(limit["batch"]))
     return {
@@ -87,6 +87,8 @@ def _compare_speed(
         "engine": engine(),
         "endpoint": options.endpoint,
         "variant": options.variant,
+        "provider": options.provider,
+        "images": options.images,
         "load": load.name,
         "ceiling": ceiling,
         "rounds": options.rounds,
@@ -105,19 +107,26 @@ def best_batch(found: dict[int, Limit]) -> Limit:
     return {"batch": batch, **found[batch]}
 
 
-def enter(sides: Sequence[Side], environments: Environments, quick: bool) -> Field:
+def enter(sides: Sequence[Side], environments: Environments, options: argparse.Namespace) -> Field:
     """Install what the sides need; in a hurry, only those that are installed take part."""
     entrants = Field()
     for side in sides:
-        name = side.slug
-        if quick and side.name != OURS and not environments.is_ready(name, side.requirements):
+        is_ready = side.name == OURS or environments.is_ready(side.slug, side.requirements)
+        if options.quick and not is_ready:
             entrants.failures[side.name] = "not installed yet: run once without --quick"
             continue
         try:
-            entrants.entered[side] = environments.get(name, side.requirements)
+            entrants.entered[side] = _environment(side, environments, options.provider)
         except NoResultError as error:
             entrants.leave(side, error)
     return entrants
+
+
+def _environment(side: Side, environments: Environments, provider: str) -> Environment:
+    """On a GPU, the one that this runs in: there stands the onnxruntime that fits it."""
+    if provider == "cpu":
+        return environments.get(side.slug, side.requirements)
+    return Environment(Path(sys.prefix))
 
 
 def interleave(bench: Bench, entrants: Field, rounds: int, batch: int) -> list[Measurement]:

@@ -2,7 +2,8 @@
 
     python generator.py URL HEADERS.json-text BODY-FILE CONNECTIONS SECONDS
 
-One JSON object on stdout. Answers that are under way at the end are waited for and counted.
+One JSON object on stdout. Answers that are under way at the end are waited for and counted;
+one that does not come is an error.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -30,11 +32,11 @@ class Tally:
         self.started = time.perf_counter()
         self.end = self.started + seconds
         self.done = asyncio.get_running_loop().create_future()
-        self._open = connections
+        self.open = connections
 
     def close(self) -> None:
-        self._open -= 1
-        if self._open == 0:
+        self.open -= 1
+        if self.open == 0:
             self.done.set_result(None)
 
 
@@ -44,11 +46,13 @@ class Connection(asyncio.Protocol):
         self._tally = tally
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        # uvloop's is none by its type.
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._is_done = False
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._transport is not None:
+        if not self._is_done:
             self._tally.errors += 1
             self._tally.close()
 
@@ -64,8 +68,8 @@ class Connection(asyncio.Protocol):
         if now < self._tally.end:
             self._send()
         else:
-            transport, self._transport = self._transport, None
-            transport.close()
+            self._is_done = True
+            self._transport.close()
             self._tally.close()
 
     def _send(self) -> None:
@@ -76,12 +80,14 @@ class Connection(asyncio.Protocol):
 
 async def run(address: str, headers: str, body: Path, connections: int, seconds: float) -> None:
     place = urlsplit(address)
+    host, port = place.hostname or "127.0.0.1", place.port or 80
     request = _request(address, json.loads(headers), body.read_bytes())
     loop = asyncio.get_running_loop()
     tally = Tally(connections, seconds)
     for _ in range(connections):
-        await loop.create_connection(lambda: Connection(request, tally), place.hostname, place.port)
+        await loop.create_connection(lambda: Connection(request, tally), host, port)
     await asyncio.wait([tally.done], timeout=seconds + _LAST_ANSWERS)
+    tally.errors += tally.open
     print(json.dumps(_summary(tally)))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from serving_peers.environments import ROOT, engine, own_requirements
 from serving_peers.server import free_port
+from serving_peers.task import Task
 from serving_peers.wire import MLFLOW_JSON, PIXELS, V2_BASE64, V2_BINARY, Wire, photo
 from tlsearch.errors import NoResultError
 
@@ -30,10 +31,7 @@ class Place:
     """
 
     programs: Path
-    bundle: Path
-    model: Path
-    precision: str
-    size: int
+    task: Task
     folder: Path
     port: int
 
@@ -43,8 +41,9 @@ class Place:
     def environment(self) -> dict[str, str]:
         """What the files in servers/ read; tlsearch is run from where it stands."""
         return {
-            "MODEL": str(self.model),
-            "SIZE": str(self.size),
+            "MODEL": str(self.task.model),
+            "SIZE": str(self.task.size),
+            "PROVIDER": self.task.provider,
             "PORT": str(self.port),
             "PYTHONPATH": f"{SERVERS}:{ROOT}",
             "PATH": f"{self.programs}:{os.environ['PATH']}",
@@ -90,8 +89,10 @@ class Side:
 
 
 def _tlsearch(place: Place) -> list[str]:
-    told = ["--name", NAME, "--port", str(place.port), "--precision", place.precision]
-    return [place.program("python"), "-m", "serving", str(place.bundle), *told]
+    task = place.task
+    told = ["--name", NAME, "--port", str(place.port), "--precision", task.precision]
+    command = [place.program("python"), "-m", "serving", str(task.bundle), *told]
+    return [*command, "--provider", task.provider]
 
 
 def _litserve(place: Place) -> list[str]:

@@ -1,4 +1,4 @@
-"""What every side has to do: one image, and the probabilities that the model gives for it."""
+"""What every side has to do: images, and the probabilities that the model gives for them."""
 
 from __future__ import annotations
 
@@ -18,39 +18,45 @@ _QUALITY = 92
 
 @dataclass(frozen=True)
 class Task:
-    """Attributes:
-    image: uint8 [size, size, 3].
-    expected: float32 [classes]; of a photo, the largest first.
-    photo: a JPEG that is sent in the image's place.
+    """One request, and what has to come back.
+
+    Attributes:
+        images: of one request, uint8 [n, size, size, 3].
+        expected: float32 [n * classes]; of a photo, the largest first.
+        provider: of onnxruntime: cpu or cuda.
+        photo: a JPEG that is sent in the image's place.
     """
 
     bundle: Path
     model: Path
     precision: str
-    image: Array
+    images: Array
     expected: Array
+    provider: str = "cpu"
     photo: Path | None = None
 
     @property
     def size(self) -> int:
         """Pixels a side."""
-        return len(self.image)
+        return self.images.shape[1]
 
 
-def make_task(bundle: Path, precision: str, photo: Path | None) -> Task:
-    """The task with this bundle's model of that precision.
+def make_task(
+    bundle: Path, precision: str, photo: Path | None, count: int = 1, provider: str = "cpu"
+) -> Task:
+    """The task with this bundle's model of that precision, `count` images in a request.
 
     Raises:
         BundleError: the bundle has none.
     """
     manifest = Manifest.read(bundle)
     model = (bundle / manifest.variant(precision).file).absolute()
-    image = _image(manifest.image_size, photo)
+    images = _images(manifest.image_size, count, photo)
     session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    expected = session.run(None, {"images": image[None]})[0][0]
+    expected = session.run(None, {"images": images})[0].ravel()
     if photo is not None:
         expected = np.sort(expected)[::-1]
-    return Task(bundle.absolute(), model, precision, image, expected, photo)
+    return Task(bundle.absolute(), model, precision, images, expected, provider, photo)
 
 
 def draw_photo(given: Path | None, file: Path) -> Path:
@@ -69,9 +75,9 @@ def draw_photo(given: Path | None, file: Path) -> Path:
     return file
 
 
-def _image(size: int, photo: Path | None) -> Array:
+def _images(size: int, count: int, photo: Path | None) -> Array:
     if photo is None:
-        return np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+        return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     from tlsearch.data.photo import read_photo
 
-    return read_photo(photo, size)
+    return read_photo(photo, size)[None]

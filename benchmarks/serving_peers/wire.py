@@ -30,20 +30,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Wire:
-    """A way to ask for the probabilities of one image.
+    """A way to ask for the probabilities of images.
 
     Attributes:
         told: for the table.
-        ask: content type, further headers and body, from the image (uint8 [size, size, 3]).
-        read: the probabilities from an answer's headers and body.
+        ask: content type, further headers and body, from images (uint8 [n, size, size, 3]).
+            Only v2 asks for several at once, and a photo stands for one.
+        read: the probabilities, flat, from an answer's headers and body.
     """
 
     told: str
     ask: Callable[[Array], tuple[str, dict[str, str], bytes]]
     read: Callable[[Mapping[str, str], bytes], Array]
 
-    def request(self, image: Array, file: Path) -> Request:
-        kind, headers, body = self.ask(image)
+    def request(self, images: Array, file: Path) -> Request:
+        kind, headers, body = self.ask(images)
         file.write_bytes(body)
         return Request(file, kind, tuple(headers.items()))
 
@@ -59,35 +60,36 @@ def post(address: str, request: Request) -> tuple[Mapping[str, str], bytes] | No
         return None
 
 
-def _ask_bytes(image: Array) -> tuple[str, dict[str, str], bytes]:
-    return _BYTES, {}, image.tobytes()
+def _ask_bytes(images: Array) -> tuple[str, dict[str, str], bytes]:
+    return _BYTES, {}, images.tobytes()
 
 
-def _ask_v2(image: Array) -> tuple[str, dict[str, str], bytes]:
-    pixels = image.tobytes()
-    images = {
+def _ask_v2(images: Array) -> tuple[str, dict[str, str], bytes]:
+    pixels = images.tobytes()
+    tensor = {
         "name": "images",
         "datatype": "UINT8",
-        "shape": [1, *image.shape],
+        "shape": list(images.shape),
         "parameters": {"binary_data_size": len(pixels)},
     }
-    header = json.dumps({"inputs": [images], "parameters": {"binary_data_output": True}}).encode()
+    header = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     return _BYTES, {_HEADER: str(len(header))}, header + pixels
 
 
-def _ask_base64(image: Array) -> tuple[str, dict[str, str], bytes]:
-    images = {
+def _ask_base64(images: Array) -> tuple[str, dict[str, str], bytes]:
+    texts = [base64.b64encode(image.tobytes()).decode() for image in images]
+    tensor = {
         "name": "images",
         "datatype": "BYTES",
-        "shape": [1],
+        "shape": [len(texts)],
         "parameters": {"content_type": "base64"},
-        "data": [base64.b64encode(image.tobytes()).decode()],
+        "data": texts,
     }
-    return _JSON, {}, json.dumps({"inputs": [images]}).encode()
+    return _JSON, {}, json.dumps({"inputs": [tensor]}).encode()
 
 
-def _ask_mlflow(image: Array) -> tuple[str, dict[str, str], bytes]:
-    compact = json.dumps({"inputs": {"images": [image.tolist()]}}, separators=(",", ":"))
+def _ask_mlflow(images: Array) -> tuple[str, dict[str, str], bytes]:
+    compact = json.dumps({"inputs": {"images": images.tolist()}}, separators=(",", ":"))
     return _JSON, {}, compact.encode()
 
 
@@ -108,8 +110,8 @@ def _read_mlflow(headers: Mapping[str, str], body: bytes) -> Array:
 
 
 def photo(jpeg: bytes) -> Wire:
-    """A JPEG as it is, whatever the image; labels and probabilities come back."""
-    return Wire("JPEG", lambda image: ("image/jpeg", {}, jpeg), _read_labels)
+    """A JPEG as it is, whatever the images; labels and probabilities come back."""
+    return Wire("JPEG", lambda images: ("image/jpeg", {}, jpeg), _read_labels)
 
 
 def _read_labels(headers: Mapping[str, str], body: bytes) -> Array:

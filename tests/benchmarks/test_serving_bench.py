@@ -20,7 +20,7 @@ from serving_peers.wire import MLFLOW_JSON, PIXELS, V2_BASE64, V2_BINARY, Reques
 from tlsearch.errors import NoResultError
 
 CORE = min(os.sched_getaffinity(0))
-IMAGE = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
 PROBABILITIES = np.array([0.25, 0.75], np.float32)
 
 HEY = """
@@ -168,13 +168,13 @@ def test_a_peer_that_cannot_be_installed_has_a_reason(tmp_path):
 
 
 def test_a_binary_v2_request_holds_the_pixels_after_its_header(tmp_path):
-    request = V2_BINARY.request(IMAGE, tmp_path / "body")
+    request = V2_BINARY.request(IMAGES, tmp_path / "body")
     length = int(dict(request.headers)["Inference-Header-Content-Length"])
     body = request.file.read_bytes()
     images = json.loads(body[:length])["inputs"][0]
-    assert images["shape"] == [1, 2, 2, 3]
+    assert images["shape"] == [2, 2, 2, 3]
     assert images["parameters"]["binary_data_size"] == len(body) - length
-    assert body[length:] == IMAGE.tobytes()
+    assert body[length:] == IMAGES.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The model as every side runs it: onnxruntime with one thread on a call, nothing spinning.
 
-MODEL, SIZE and PORT come in the environment.
+MODEL, SIZE, PORT and PROVIDER (cpu or cuda) come in the environment.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 SIZE = int(os.environ.get("SIZE", 0))
 PORT = int(os.environ.get("PORT", 0))
+PROVIDER = os.environ.get("PROVIDER", "cpu").upper()
 
 
 def open_model() -> ort.InferenceSession:
@@ -20,7 +21,11 @@ def open_model() -> ort.InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+    wanted = f"{PROVIDER}ExecutionProvider"
+    session = ort.InferenceSession(os.environ["MODEL"], options, providers=[wanted])
+    if session.get_providers()[0] != wanted:
+        raise SystemExit(f"onnxruntime went to {session.get_providers()[0]} in silence")
+    return session
 
 
 def to_image(body: bytes) -> np.ndarray:
@@ -31,3 +36,12 @@ def to_image(body: bytes) -> np.ndarray:
 def classify(session: ort.InferenceSession, images: np.ndarray) -> np.ndarray:
     """float32 [n, classes]"""
     return session.run(None, {"images": images})[0]
+
+
+def classify_bound(session: ort.InferenceSession, images: np.ndarray) -> np.ndarray:
+    """The same through IOBinding: to the device and back once."""
+    binding = session.io_binding()
+    binding.bind_cpu_input("images", images)
+    binding.bind_output("probabilities")
+    session.run_with_iobinding(binding)
+    return binding.copy_outputs_to_cpu()[0]
