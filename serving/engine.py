@@ -19,9 +19,6 @@ from serving.session import CPU, Images, Probabilities, check_signature, open_se
 from tlsearch.data.photo import UnreadablePhoto, read_photo
 from tlsearch.errors import BundleError, UsageError
 
-TOLERANCE = 1e-3
-"""How far a golden sample's probability may be from what the bundle says."""
-
 _OUTPUTS = ["probabilities"]
 
 
@@ -66,6 +63,7 @@ class Engine:
             SetupError: the provider is not there.
         """
         self.bundle = bundle
+        self._variant = bundle.manifest.variant(precision)
         self._session = open_session(bundle.model(precision), providers, threads)
         check_signature(self._session, bundle.image_size, len(bundle.labels))
         is_cpu = self.provider == CPU
@@ -99,19 +97,20 @@ class Engine:
             The largest difference of a probability from what the bundle says.
 
         Raises:
-            BundleError: it is above `TOLERANCE`, or a sample gets another label.
+            BundleError: it is above the variant's tolerance, or a sample gets another label.
         """
         golden = self.bundle.golden()
+        expected = golden.expected(self._variant.precision)
         given = self.predict(golden.images)
-        if given.shape != golden.probabilities.shape:
-            raise _differs(f"probabilities of shape {list(given.shape)}", golden.probabilities)
-        difference = float(np.abs(given - golden.probabilities).max())
+        if given.shape != expected.shape:
+            raise self._differs(f"probabilities of shape {list(given.shape)}", expected)
+        difference = float(np.abs(given - expected).max())
         # Not `>`: that would let a NaN through.
-        if not difference <= TOLERANCE:
-            raise _differs(f"a largest difference of {difference:.2g}", golden.probabilities)
-        relabelled = int((given.argmax(1) != golden.probabilities.argmax(1)).sum())
+        if not difference <= self._variant.tolerance:
+            raise self._differs(f"a largest difference of {difference:.2g}", expected)
+        relabelled = int((given.argmax(1) != expected.argmax(1)).sum())
         if relabelled:
-            raise _differs(f"another label for {relabelled} samples", golden.probabilities)
+            raise self._differs(f"another label for {relabelled} samples", expected)
         return difference
 
     def classify(
@@ -153,6 +152,16 @@ class Engine:
     def _call(self, images: Images) -> Probabilities:
         return self._session.run(_OUTPUTS, {"images": images})[0]
 
+    def _differs(self, received: str, expected: Probabilities) -> BundleError:
+        near = f"each within {self._variant.tolerance:g}, same labels"
+        return BundleError(
+            f"the {self._variant.precision} model's answers for the golden samples are not those "
+            "of the bundle",
+            received=received,
+            expected=f"{list(expected.shape)} probabilities, {near}",
+            hint="try another provider or machine; if it stays: tlsearch export SWEEP",
+        )
+
     def _check(self, images: Images) -> None:
         size = self.bundle.image_size
         if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
@@ -171,12 +180,3 @@ def _check_batch(size: int) -> None:
 
 def _name(number: int, photo: Path | bytes) -> str:
     return f"photo {number}" if isinstance(photo, bytes) else str(photo)
-
-
-def _differs(received: str, expected: Probabilities) -> BundleError:
-    return BundleError(
-        "the model's answers for the golden samples are not those of the bundle",
-        received=received,
-        expected=f"{list(expected.shape)} probabilities, each within {TOLERANCE:g}, same labels",
-        hint="try another provider or machine; if it stays: tlsearch export SWEEP",
-    )

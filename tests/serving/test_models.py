@@ -3,16 +3,23 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from tiny_bundle import LABELS, SIZE
+from onnx import helper, numpy_helper
+from tiny_bundle import LABELS, SIZE, golden_of, manifest, tiny_model
 
 from serving import Bundle
 from serving.model import ModelOptions, ServedModel
 from serving.models import Models
 from serving.problems import Problem
 from tlsearch.errors import BundleError, SetupError
+from tlsearch.export.checksums import write_checksums
+from tlsearch.export.golden import write_golden
+from tlsearch.export.manifest import Variant
 
 ONE = ModelOptions(workers=1, largest_batch=4)
 PHOTO = np.full((1, SIZE, SIZE, 3), 7, np.uint8)
@@ -78,8 +85,6 @@ def test_a_changed_byte_is_refused_before_the_model_is_opened(bundle_folder):
 
 
 def test_wrong_golden_samples_are_refused(make_bundle, tmp_path):
-    from dataclasses import replace
-
     def spoil(golden):
         return replace(golden, probabilities=golden.probabilities[::-1].copy())
 
@@ -95,6 +100,83 @@ def test_a_provider_that_is_not_there_is_refused(bundle_folder):
 def test_a_precision_that_is_not_there_is_refused(bundle_folder):
     with pytest.raises(BundleError, match="no int8 model"):
         ServedModel.load("m", "1", bundle_folder, ModelOptions(precision="int8"))
+
+
+def slow(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same answers after much useless work."""
+    graph = model.graph
+    softmax = graph.node.pop()
+    wide = numpy_helper.from_array(np.zeros((3, 3000), np.float32), "wide")
+    square = numpy_helper.from_array(np.zeros((3000, 3000), np.float32), "square")
+    graph.initializer.extend([wide, square])
+    graph.node.extend(
+        [
+            helper.make_node("MatMul", ["logits", "wide"], ["much"]),
+            helper.make_node("MatMul", ["much", "square"], ["more"]),
+            helper.make_node("ReduceMean", ["more"], ["zero"], axes=[1], keepdims=1),
+            helper.make_node("Add", ["logits", "zero"], ["same"]),
+            helper.make_node("Softmax", ["same"], [softmax.output[0]], axis=-1),
+        ]
+    )
+    return model
+
+
+@pytest.fixture
+def two_variants(tmp_path):
+    """A function that writes a bundle of a slow fp32 and a fast int8 model, each off by so much."""
+
+    def make(fp32: float = 0, int8: float = 0) -> Path:
+        folder = tmp_path / "variants"
+        folder.mkdir()
+        onnx.save(tiny_model(), folder / "model.int8.onnx")
+        onnx.save(slow(tiny_model()), folder / "model.onnx")
+        golden = golden_of(folder)
+        off = {"int8": golden.probabilities + np.float32(int8)}
+        write_golden(
+            folder, replace(golden, probabilities=golden.probabilities + fp32, variants=off)
+        )
+        facts = {"size_bytes": 1, "max_difference": 0}
+        manifest(
+            variants=[
+                Variant(file="model.onnx", precision="fp32", **facts),
+                Variant(file="model.int8.onnx", precision="int8", tolerance=0.01, **facts),
+            ]
+        ).write(folder)
+        write_checksums(folder)
+        return folder
+
+    return make
+
+
+def loaded(folder: Path, precision: str) -> ServedModel:
+    return ServedModel.load("m", "1", folder, replace(ONE, precision=precision))
+
+
+def test_the_fastest_variant_is_chosen(two_variants):
+    folder = two_variants()
+    model = loaded(folder, "fastest")
+    assert model.precision == "int8"
+    assert loaded(folder, "fp32").precision == "fp32"
+    np.testing.assert_allclose(
+        model.engine.run(PHOTO), loaded(folder, "fp32").engine.run(PHOTO), atol=1e-6
+    )
+
+
+def test_each_variant_has_its_own_tolerance(two_variants):
+    assert loaded(two_variants(int8=0.005), "int8").precision == "int8"
+
+
+def test_the_fastest_is_not_one_whose_golden_samples_do_not_hold(two_variants, caplog):
+    folder = two_variants(int8=0.02)
+    assert loaded(folder, "fastest").precision == "fp32"
+    assert "the int8 model is left out" in caplog.text
+    with pytest.raises(BundleError, match="int8 model's answers"):
+        loaded(folder, "int8")
+
+
+def test_no_variant_holds(two_variants):
+    with pytest.raises(BundleError, match="fp32 model's answers"):
+        loaded(two_variants(np.float32(0.02), 0.02), "fastest")
 
 
 def test_it_is_ready_when_all_is_verified_and_until_it_retires(models):
