@@ -13,9 +13,11 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from serving.device_memory import device_memory
 from serving.histogram import Histogram
 from serving.model import ServedModel
 from serving.observations import Counts
+from serving.session import CPU
 
 MODEL = ("model", "version")
 
@@ -42,6 +44,8 @@ class _ModelCollector(Collector):
         by_name = {(one.name, one.version): one for one in reversed(list(self._at_work()))}
         seen = [(one, one.observations.counts()) for one in by_name.values()]
         yield from _gauges([one for one, _ in seen])
+        if any(one.provider != CPU for one, _ in seen):
+            yield from _memory()
         yield from _counters(seen)
         yield from _histograms(seen)
 
@@ -57,6 +61,15 @@ def _gauges(models: list[ServedModel]) -> Iterator[Metric]:
         about.add_metric((one.name, one.version, one.provider, one.precision), 1)
         waiting.add_metric((one.name, one.version), one.batcher.waiting)
     return iter((about, waiting))
+
+
+def _memory() -> Iterator[Metric]:
+    memory = device_memory()
+    if memory is not None:
+        words = "Bytes of the GPU's memory that are taken, by whomever."
+        yield GaugeMetricFamily("tlsearch_gpu_memory_used_bytes", words, memory.used)
+        words = "Bytes of the GPU's memory."
+        yield GaugeMetricFamily("tlsearch_gpu_memory_bytes", words, memory.total)
 
 
 def _counters(seen: list[tuple[ServedModel, Counts]]) -> Iterator[Metric]:

@@ -29,7 +29,7 @@ class ModelOptions:
         providers: of onnxruntime; the first has to work.
         precision: of the bundle's variants; `fastest`: the one that does most photos a second.
         workers: threads that call the model; default: one for each core that we may use.
-        queue: the most photos that may wait.
+        queue: the most photos that may be accepted and not yet answered.
         largest_batch: the most photos of one run.
     """
 
