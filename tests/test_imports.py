@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "execution": set(),
     "report": set(),
     "store": set(),
-    "tracking": {"config", "execution.devices"},
+    "tracking": {"config", "execution.devices", "export.checksums", "export.golden"},
     "training": {"config", "data", "augmentation", "backbones", "execution", "store"},
     "export": {"config", "data", "backbones", "execution", "report", "training"},
     "pretraining": {
@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "data.folders",
         "backbones",
         "execution",
+        "export.triton",
         "pretraining",
         "search",
         "serving",

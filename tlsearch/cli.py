@@ -72,12 +72,17 @@ def export(
     output: Annotated[
         Path | None, typer.Option(help="The bundle's folder; default: in the sweep's folder.")
     ] = None,
+    triton: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the model into a Triton model repository too."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the bundle of a trial."""
-    from tlsearch.terminal.commands import export_trial
+    from tlsearch.terminal.commands import Places, export_trial
 
-    export_trial(sweep, overrides or [], trial=trial, output=output, json=json)
+    places = Places(output, triton)
+    export_trial(sweep, overrides or [], trial=trial, places=places, json=json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from onnx import TensorProto, helper, numpy_helper
 
 from tlsearch.errors import BundleError
+from tlsearch.export.checksums import verify_checksums, write_checksums
+from tlsearch.export.golden import Golden, read_golden, write_golden
 from tlsearch.tracking.registry import read_signature
 
 SIZE, CLASSES = 8, 3
+FILES = {"model.onnx", "bundle.json", "golden.npz", "SHA256SUMS"}
 
 
 def make_model(seed=0):
@@ -40,9 +44,16 @@ def make_model(seed=0):
 def bundle(tmp_path):
     folder = tmp_path / "bundle"
     folder.mkdir()
-    onnx.save(make_model(), folder / "model.onnx")
-    (folder / "bundle.json").write_text("{}")
+    write_bundle(folder)
     return folder
+
+
+def write_bundle(folder, seed=0):
+    onnx.save(make_model(seed), folder / "model.onnx")
+    (folder / "bundle.json").write_text("{}")
+    photos = np.random.default_rng(1).integers(0, 255, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    write_golden(folder, Golden(photos, np.full((2, CLASSES), 1 / CLASSES, np.float32)))
+    write_checksums(folder)
 
 
 @pytest.fixture
@@ -86,7 +97,7 @@ def test_the_champion_can_be_loaded_and_asked(tracker, client, trial, bundle, mo
 def test_the_bundle_and_the_model_belong_to_the_trial(tracker, client, trial, bundle):
     version = tracker.register(trial, bundle, "owned", {})
     files = {file.path for file in client.list_artifacts(trial, "bundle")}
-    assert files == {"bundle/model.onnx", "bundle/bundle.json"}
+    assert files == {f"bundle/{name}" for name in FILES}
     model = client.get_logged_model(model_id_of(client, "owned", version))
     assert model.status == "READY"
     assert model.params["backbone"] == "MobileNetV2"
@@ -96,7 +107,7 @@ def test_the_bundle_and_the_model_belong_to_the_trial(tracker, client, trial, bu
 def test_the_same_model_keeps_its_version(tracker, client, trial, bundle):
     first = tracker.register(trial, bundle, "twice", {})
     assert tracker.register(trial, bundle, "twice", {}) == first
-    onnx.save(make_model(seed=1), bundle / "model.onnx")
+    write_bundle(bundle, seed=1)
     second = tracker.register(trial, bundle, "twice", {})
     assert (first, second) == ("1", "2")
     assert str(client.get_model_version_by_alias("twice", "champion").version) == "2"
@@ -114,6 +125,40 @@ def test_the_requirements_are_those_of_the_model_alone(tracker, client, trial, b
     assert (folder / "model.onnx").is_file()
 
 
-def test_a_folder_without_a_model_is_no_bundle(tracker, trial, tmp_path):
-    with pytest.raises(BundleError, match="no model"):
+def test_a_folder_that_holds_something_else_is_no_bundle(tracker, trial, tmp_path):
+    with pytest.raises(BundleError, match="is not a bundle"):
         tracker.register(trial, tmp_path, "flowers", {})
+
+
+def test_a_damaged_bundle_is_not_registered(tracker, client, trial, bundle):
+    (bundle / "bundle.json").write_text("{ }")
+    with pytest.raises(BundleError, match="changed files"):
+        tracker.register(trial, bundle, "damaged", {})
+    assert not client.search_model_versions("name = 'damaged'")
+
+
+def test_a_version_holds_its_whole_bundle(tracker, client, trial, bundle):
+    """Also when the alias points to another one, and the sweep's own folder has changed."""
+    first = tracker.register(trial, bundle, "whole", {})
+    before = (bundle / "SHA256SUMS").read_bytes()
+    write_bundle(bundle, seed=1)
+    tracker.register(trial, bundle, "whole", {})
+    model_id = model_id_of(client, "whole", first)
+    folder = Path(local_file_uri_to_path(client.get_logged_model(model_id).artifact_location))
+    assert {path.name for path in (folder / "bundle").iterdir()} == FILES
+    verify_checksums(folder / "bundle")
+    assert (folder / "bundle" / "SHA256SUMS").read_bytes() == before
+    tags = client.get_model_version("whole", first).tags
+    assert tags["tlsearch.bundle_sha256"] == sha256(before).hexdigest()
+
+
+def test_mlflow_loads_the_onnx_model_and_the_example(tracker, client, trial, bundle, monkeypatch):
+    import mlflow
+
+    tracker.register(trial, bundle, "example", {})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.store.uri)
+    assert mlflow.onnx.load_model("models:/example@champion") == make_model()
+    loaded = mlflow.pyfunc.load_model("models:/example@champion")
+    example = loaded.input_example
+    np.testing.assert_array_equal(example["images"], read_golden(bundle).images[:1])
+    assert loaded.predict(example)["probabilities"].shape == (1, CLASSES)

@@ -11,11 +11,13 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tlsearch.export.entrance import ENTRANCE, find_entrance, open_entrance, straighten
 from tlsearch.training.photos import Photos
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 Reduced = Literal["fp16", "int8"]
 CALIBRATION_PHOTOS = 256
 _BATCH = 16
-_FLOAT_ENDS = ("Cast", "Softmax", "Sigmoid")
+_IN_FLOAT = ("Cast", "GlobalAveragePool", "Gemm", "Softmax", "Sigmoid")
+"""The head has few operations: in float they cost nothing, and no accuracy."""
 
 
 @dataclass(frozen=True)
@@ -50,54 +53,82 @@ def to_fp16(model: onnx.ModelProto, photos: Photos) -> bytes:
 
 
 def to_int8(
-    model: onnx.ModelProto, photos: Photos, *, averaged: bool, seven_bits: bool = False
+    model: onnx.ModelProto,
+    photos: Photos,
+    *,
+    seed: int = 0,
+    averaged: bool = True,
+    seven_bits: bool = False,
 ) -> bytes:
     """Static quantisation: int8 weights with a scale a channel, uint8 activations, in QDQ form.
 
-    What stands before the first operation on the photos, and the softmax, stay in floating point.
+    The head stays in floating point, and so does what prepares the photos, if it is there at all.
 
     Args:
         photos: the training photos, of which some tell the ranges of the activations.
+        seed: which ones.
         averaged: the ranges are means over batches, not the extremes of all: a rare outlier then
             does not cost every other activation its resolution.
         seven_bits: for weights. Processors without VNNI add pairs of products in 16 bits, which
             full weights may overflow.
     """
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     with _prepared(model) as (prepared, target):
+        overrides = _let_bytes_in(prepared)
         quantize_static(
             prepared,
             target,
-            _reader(photos),
+            _reader(photos, seed),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=seven_bits,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
-            nodes_to_exclude=_ends(prepared),
-            extra_options={"CalibMovingAverage": averaged},
+            nodes_to_exclude=_in_float(prepared),
+            extra_options={"CalibMovingAverage": averaged, "TensorQuantOverrides": overrides},
         )
-        return target.read_bytes()
+        quantised = onnx.load(target)
+        if overrides:
+            open_entrance(quantised)
+        return quantised.SerializeToString()
 
 
-def _int8(words: str, *, averaged: bool, seven_bits: bool = False) -> Recipe:
-    def make(model: onnx.ModelProto, photos: Photos) -> bytes:
-        return to_int8(model, photos, averaged=averaged, seven_bits=seven_bits)
+def _let_bytes_in(prepared: Path) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Straighten the model's entrance where it has one; how that tensor is to be quantised."""
+    import onnx
 
-    return Recipe(f"static QDQ, per channel, {words}, {CALIBRATION_PHOTOS} training photos", make)
+    model = onnx.load(prepared)
+    entrance = find_entrance(model)
+    if entrance is None:
+        return {}
+    straighten(model, entrance)
+    onnx.save(model, prepared)
+    scale, zero = np.float32(entrance.scale), np.uint8(entrance.zero_point)
+    return {ENTRANCE: [{"scale": np.array(scale), "zero_point": np.array(zero)}]}
 
+
+_WAYS: dict[str, dict[str, Any]] = {
+    "ranges averaged over batches": {},
+    "ranges of all batches": {"averaged": False},
+    "ranges averaged over batches of other photos": {"seed": 1},
+    "ranges averaged over batches, weights of 7 bits": {"seven_bits": True},
+}
 
 RECIPES: dict[Reduced, tuple[Recipe, ...]] = {
     "fp16": (Recipe("onnxruntime.transformers.float16", to_fp16),),
-    "int8": (
-        _int8("ranges averaged over batches", averaged=True),
-        _int8("ranges of all batches", averaged=False),
-        _int8("ranges averaged over batches, weights of 7 bits", averaged=True, seven_bits=True),
+    "int8": tuple(
+        Recipe(
+            f"static QDQ, per channel, {words}, {CALIBRATION_PHOTOS} training photos",
+            partial(to_int8, **choices),
+        )
+        for words, choices in _WAYS.items()
     ),
 }
-"""In the order in which they are tried; the first that is exact enough is taken."""
+"""In the order in which they are tried; the first that is exact enough is taken. Rounding pushes
+some photos over the edge either way, and in each of the ways others."""
 
 
 @contextlib.contextmanager
@@ -114,8 +145,8 @@ def _prepared(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
         yield prepared, Path(place, "int8.onnx")
 
 
-def _ends(model: Path) -> list[str]:
-    """The nodes on the way from the photos to the first convolution, and the last activation."""
+def _in_float(model: Path) -> list[str]:
+    """The nodes on the way from the photos to the first convolution, and the head."""
     import onnx
 
     early, names = {"images"}, []
@@ -123,12 +154,12 @@ def _ends(model: Path) -> list[str]:
         first = early & set(node.input) and node.op_type not in ("Conv", "Gemm", "MatMul")
         if first:
             early |= set(node.output)
-        if first or node.op_type in _FLOAT_ENDS:
+        if first or node.op_type in _IN_FLOAT:
             names.append(node.name)
     return names
 
 
-def _reader(photos: Photos) -> object:
+def _reader(photos: Photos, seed: int) -> object:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
@@ -136,7 +167,7 @@ def _reader(photos: Photos) -> object:
 
         def __init__(self) -> None:
             count = min(CALIBRATION_PHOTOS, len(photos))
-            chosen = np.random.default_rng(0).permutation(len(photos))[:count]
+            chosen = np.random.default_rng(seed).permutation(len(photos))[:count]
             starts = range(0, count, _BATCH)
             self._batches = (photos.take(chosen[start : start + _BATCH]) for start in starts)
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 """The conversion to ONNX reads a TensorFlow graph, whatever backend has trained."""
 
+_TOLD = {"calibration", "variants", "left_out"}
+"""What is told of a new bundle's manifest."""
+
 
 class Delivery:
     """Makes bundles of a sweep's trials."""
@@ -64,7 +67,12 @@ class Delivery:
             mlflow_run=run,
         )
         result = self._carry_out(job, executor)
-        facts = {"bundle": str(output), "test": result.test, "parity": result.parity.as_dict()}
+        facts = {
+            "bundle": str(output),
+            "test": result.test,
+            "parity": result.parity.as_dict(),
+            **result.manifest.model_dump(mode="json", include=_TOLD),
+        }
         self._notify(Notice("exported", {"trial": number, **facts}))
         return result
 

@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tlsearch.config.loading import load
@@ -19,6 +20,14 @@ from tlsearch.terminal.live import LiveTable
 from tlsearch.terminal.summary import print_summary
 from tlsearch.terminal.tables import trials_table
 from tlsearch.terminal.words import screen
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an export goes: the bundle's folder, by default the sweep's; a Triton repository."""
+
+    bundle: Path | None = None
+    triton: Path | None = None
 
 
 def run_sweep(file: Path, overrides: Sequence[str], *, new: bool, json: bool) -> None:
@@ -63,13 +72,17 @@ def show_trials(file: Path, overrides: Sequence[str], *, json: bool, csv: bool) 
 
 
 def export_trial(
-    file: Path, overrides: Sequence[str], *, trial: int | None, output: Path | None, json: bool
+    file: Path, overrides: Sequence[str], *, trial: int | None, places: Places, json: bool
 ) -> None:
     """Export a trial's bundle; the champion's, unless another is named."""
+    from tlsearch.export.triton import write_triton
     from tlsearch.search.run import export
 
     sweep = load(file, overrides)
     with display(sweep, json=json) as notify:
-        bundle = export(sweep, trial=trial, output=output, notify=notify)
+        bundle = export(sweep, trial=trial, output=places.bundle, notify=notify)
+    written = [bundle]
+    if places.triton is not None:
+        written.append(write_triton(bundle, places.triton))
     if not json:
-        print(bundle)
+        print(*written, sep="\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tlsearch.amounts import size
 from tlsearch.execution.notices import Notice
 from tlsearch.terminal.tables import screening_table
 from tlsearch.terminal.words import configuration, counted, duration, number
@@ -71,6 +72,16 @@ class Lines:
     def _screening_recalled(self, kept: list[str], screened: int) -> None:
         self.print(f"searching {', '.join(kept)}, which screening kept of {screened}")
 
+    def _storing(
+        self, backbone: str, image_size: int, cut: str, stores: bool, why: str, **rest: int
+    ) -> None:
+        what = f"{backbone} at {image_size} px, {cut}"
+        if not stores:
+            self.print(f"{what}: computed in every epoch; {why}")
+            return
+        written = rest["bytes"]
+        self.print(f"{what}: {f'storing {size(written)}; ' if written else ''}{why}")
+
     def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}")
 
@@ -89,12 +100,26 @@ class Lines:
     def _exporting(self, trial: int) -> None:
         self.print(f"exporting trial {trial}")
 
-    def _exported(self, parity: dict[str, float], **_: Any) -> None:
+    def _exported(
+        self,
+        parity: dict[str, float],
+        variants: list[dict[str, Any]],
+        left_out: list[dict[str, Any]],
+        **_: Any,
+    ) -> None:
         agreement = f"{parity['top1_agreement']:.2%} of {parity['photos']} photos"
         self.print(
             f"ONNX agrees with Keras on {agreement}, "
             f"probabilities within {parity['max_difference']:.1e}"
         )
+        for variant in variants[1:]:
+            self.print(
+                f"{variant['precision']}: {variant['speedup']:.2f} times as fast "
+                f"({variant['provider']}), accuracy {variant['accuracy_validation']:.4f} on "
+                f"validation"
+            )
+        for left in left_out:
+            self.print(f"{left['precision']} is left out: {left['reason']}")
 
     def _judging(self, trial: int) -> None:
         self.print(f"judging trial {trial} on the test photos too, to compare")

@@ -1,17 +1,23 @@
-"""The champion in MLflow's model registry: an MLflow ONNX model, and its bundle beside it."""
+"""The champion in MLflow's model registry: an MLflow ONNX model with its whole bundle inside.
+
+A version's files never change, so whoever fetches version 3 gets one bundle, whatever the alias
+points to by then. MLflow's own loaders find their `model.onnx` beside `bundle/`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlsearch.errors import BundleError
+from tlsearch.export.checksums import CHECKSUMS_FILE, verify_checksums
+from tlsearch.export.golden import read_golden
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,7 +28,9 @@ if TYPE_CHECKING:
 
 ALIAS = "champion"
 MODEL_FILE = "model.onnx"
-DIGEST_TAG = "tlsearch.model_sha256"
+BUNDLE_FOLDER = "bundle"
+DIGEST_TAG = "tlsearch.bundle_sha256"
+"""Of SHA256SUMS, which stands for every file of the bundle."""
 
 
 def register_bundle(
@@ -30,20 +38,18 @@ def register_bundle(
 ) -> str:
     """Log the bundle, register its model and make it the champion; the version's number.
 
-    A model that this run has registered before keeps its version.
+    A bundle that this run has registered before keeps its version.
 
     Raises:
-        BundleError: the folder has no `model.onnx`.
+        BundleError: the folder holds no whole bundle.
     """
-    path = bundle / MODEL_FILE
-    if not path.is_file():
-        raise BundleError("the bundle has no model", received=bundle, expected=MODEL_FILE)
-    digest = _digest(path)
-    client.log_artifacts(run_id, str(bundle), "bundle")
+    verify_checksums(bundle)
+    digest = _digest(bundle / CHECKSUMS_FILE)
+    client.log_artifacts(run_id, str(bundle), BUNDLE_FOLDER)
     version = _registered(client, run_id, name, digest)
     if version is None:
         run = client.get_run(run_id)
-        model = _log_model(client, run, path, name)
+        model = _log_model(client, run, bundle, name)
         version = _create_version(client, name, model, {**tags, DIGEST_TAG: digest})
     # Last, so that whoever loads the champion never finds half of it.
     client.set_registered_model_alias(name, ALIAS, version)
@@ -97,7 +103,7 @@ def _named_by_environment(uri: str) -> Iterator[None]:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
-def _log_model(client: MlflowClient, run: Run, path: Path, name: str) -> LoggedModel:
+def _log_model(client: MlflowClient, run: Run, bundle: Path, name: str) -> LoggedModel:
     """Log an MLflow 3 model of the run, with the run's parameters and last metrics."""
     from mlflow.entities import LoggedModelOutput
 
@@ -110,7 +116,7 @@ def _log_model(client: MlflowClient, run: Run, path: Path, name: str) -> LoggedM
     )
     client.log_outputs(run.info.run_id, [LoggedModelOutput(model.model_id, step=0)])
     try:
-        _upload(client, model, path)
+        _upload(client, model, bundle)
         _copy_metrics(client, run, model)
     except BaseException:
         client.finalize_logged_model(model.model_id, "FAILED")
@@ -118,12 +124,12 @@ def _log_model(client: MlflowClient, run: Run, path: Path, name: str) -> LoggedM
     return client.finalize_logged_model(model.model_id, "READY")
 
 
-def _upload(client: MlflowClient, model: LoggedModel, path: Path) -> None:
+def _upload(client: MlflowClient, model: LoggedModel, bundle: Path) -> None:
     import mlflow.onnx
     import onnx
     from mlflow.models import Model
 
-    proto = onnx.load(path)
+    proto = onnx.load(bundle / MODEL_FILE)
     card = Model(
         artifact_path=model.artifact_location,
         run_id=model.source_run_id,
@@ -137,10 +143,12 @@ def _upload(client: MlflowClient, model: LoggedModel, path: Path) -> None:
             target,
             mlflow_model=card,
             signature=read_signature(proto),
+            input_example=read_golden(bundle).images[:1],
             # Named, because MLflow finds them out by running the model in a new process.
             pip_requirements=_requirements(),
             save_as_external_data=False,
         )
+        shutil.copytree(bundle, Path(target, BUNDLE_FOLDER))
         client.log_model_artifacts(model.model_id, target)
 
 
