@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Started
+from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, PrefixJudged, Started
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.training.job import TrialResult
@@ -108,6 +108,18 @@ class Asks:
             seconds=1.0,
             photos_per_second=10.0,
         )
+
+
+@dataclass(frozen=True)
+class Judges(Asks):
+    """Says of each of some cuts whether it is stored."""
+
+    cuts: tuple[tuple[str, bool], ...] = ()
+
+    def run(self, channel):
+        for cut, stores in self.cuts:
+            channel.send(PrefixJudged(self.trial, "MobileNet", 96, cut, stores, 8, "it pays"))
+        return super().run(channel)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 from optuna.trial import TrialState
-from tiny_jobs import Asks, Dies, Raises, local_executor
+from tiny_jobs import Asks, Dies, Judges, Raises, local_executor
 from tiny_tracker import ListTracker, TinyReports
 
 from tlsearch.errors import NonFiniteLossError, NoResultError
@@ -72,6 +72,24 @@ def _states(study):
 
 def _events(notices, *names):
     return [(notice.event, notice.data["trial"]) for notice in notices if notice.event in names]
+
+
+def test_what_is_stored_is_said_once_for_each_cut_and_answer(search, make_sweep):
+    first, later = (("pooled", True), ("low", False)), (("pooled", True), ("low", True))
+    jobs = [first, first, later, later]
+    _, notices, _ = search(
+        make_sweep(), lambda number, _: Judges(number, (0.5,), cuts=jobs[number])
+    )
+    told = [notice.data for notice in notices if notice.event == "storing"]
+    assert [(one["cut"], one["stores"]) for one in told] == [*first, later[1]]
+    assert told[0] == {
+        "backbone": "MobileNet",
+        "image_size": 96,
+        "cut": "pooled",
+        "stores": True,
+        "bytes": 8,
+        "why": "it pays",
+    }
 
 
 def test_runs_its_budget_and_no_trial_more(search, make_sweep):

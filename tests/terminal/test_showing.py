@@ -136,6 +136,20 @@ def test_lines_say_what_happened():
     ]
 
 
+def test_lines_say_what_is_stored_and_why():
+    where = {"backbone": "MobileNet", "image_size": 96, "cut": "block_3"}
+    times = "2.0 s stored, 31 s computed in every epoch"
+    assert _lines(
+        ("storing", {**where, "stores": True, "bytes": 18_750_000, "why": times}),
+        ("storing", {**where, "stores": True, "bytes": 0, "why": "it is stored"}),
+        ("storing", {**where, "stores": False, "bytes": 0, "why": "store.use is never"}),
+    ) == [
+        f"MobileNet at 96 px, block_3: storing 18.8 MB; {times}",
+        "MobileNet at 96 px, block_3: it is stored",
+        "MobileNet at 96 px, block_3: computed in every epoch; store.use is never",
+    ]
+
+
 def test_lines_name_the_photos_that_were_left_out():
     shown = _lines(
         (

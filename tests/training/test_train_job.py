@@ -23,13 +23,16 @@ HEAVY = ("keras", "tensorflow", "sklearn", "onnxruntime", "mlflow", "optuna")
 RUN = f"""
 import json, pickle, sys
 from pathlib import Path
-from tlsearch.execution.events import Decision
+from tlsearch.execution.events import Decision, Started
 
-told = []
+told, judged = [], []
 
 class Channel:
     def send(self, event):
-        told.append([event.total_parameters, event.trainable_parameters])
+        if isinstance(event, Started):
+            told.append([event.total_parameters, event.trainable_parameters])
+        else:
+            judged.append([event.cut, event.stores, event.bytes_, event.why])
 
     def ask(self, event):
         told.append(dict(event.metrics))
@@ -37,7 +40,7 @@ class Channel:
 
 result = pickle.loads(Path(sys.argv[1]).read_bytes()).run(Channel())
 loaded = [name for name in {HEAVY} if name in sys.modules]
-print(json.dumps([result.value, result.state, told, loaded]))
+print(json.dumps([result.value, result.state, told, loaded, judged]))
 """
 
 
@@ -101,14 +104,20 @@ def run(tmp_path):
 )
 def test_a_head_on_a_warm_store_loads_no_framework(job, run, backbone):
     chosen = {"backbone": backbone} if backbone else {}
-    _, state, first, loaded = run(job(0, **chosen))
+    _, state, first, loaded, judged = run(job(0, **chosen))
     assert state == "complete"
+    assert {cut for cut, *_ in judged} >= {"pooled"}
+    for _, stores, bytes_, why in judged:
+        assert stores
+        assert bytes_ > 0
+        assert why.startswith("store.use is always (")
     assert {"keras", "tensorflow", "sklearn"} <= set(loaded)
 
     other = job(1, **chosen, head_learning_rate=1e-2, hidden_units=8, dropout=0.4)
     probe_again = replace(job(2, **chosen), configuration=job(0, **chosen).configuration)
     for one in (other, probe_again):
-        value, state, told, loaded = run(one)
+        value, state, told, loaded, judged = run(one)
+        assert judged == [["pooled", True, 0, "it is stored"]]
         assert loaded == []
         assert state == "complete"
         assert value == max(epoch["val_accuracy"] for epoch in told[1:])

@@ -26,6 +26,22 @@ class Started:
 
 
 @dataclass(frozen=True)
+class PrefixJudged:
+    """Whether the outputs of a frozen prefix at a cut are stored for a trial, and why.
+
+    bytes_: that are to be written for it.
+    """
+
+    trial: int
+    backbone: str
+    image_size: int
+    cut: str
+    stores: bool
+    bytes_: int
+    why: str
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """One epoch (counted from 1) is over. The worker waits for a `Decision`."""
 
@@ -53,4 +69,4 @@ class Failed:
     details: str = ""
 
 
-Event = Started | EpochEnded | Finished | Failed
+Event = Started | PrefixJudged | EpochEnded | Finished | Failed

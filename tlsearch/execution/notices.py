@@ -14,7 +14,8 @@ class Notice:
     sweep_opened(name, home, finished, budget), data_ready(classes, counts, unreadable, warnings),
     screening(backbones, photos), probed(backbone, image_size, photos, accuracy, standard_error,
     seconds), screened(rows, remarks, kept, seconds), screening_recalled(kept, screened),
-    trial_started(trial, configuration, attempt), network_built(trial, total_parameters,
+    timing(prefixes), trial_started(trial, configuration, attempt), storing(backbone, image_size,
+    cut, stores, bytes, why: once for each cut and answer), network_built(trial, total_parameters,
     trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
     the leaderboard), trial_retried(trial, attempt, reason), budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),

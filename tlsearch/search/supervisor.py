@@ -14,7 +14,15 @@ from optuna.trial import Trial, TrialState
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.errors import NoResultError
-from tlsearch.execution.events import Decision, EpochEnded, Event, Failed, Finished, Started
+from tlsearch.execution.events import (
+    Decision,
+    EpochEnded,
+    Event,
+    Failed,
+    Finished,
+    PrefixJudged,
+    Started,
+)
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LOST
 from tlsearch.execution.notices import Notice, Notify
@@ -63,6 +71,7 @@ class Supervisor:
         self._waiting: deque[Trial] = deque()
         self._failures = 0
         self._last_failure = ""
+        self._said: set[tuple[object, ...]] = set()
         self._clock = time.monotonic()
 
     def search(self, stop: StopRequest) -> None:
@@ -123,6 +132,8 @@ class Supervisor:
             return
         if isinstance(event, Started):
             self._built(active, event)
+        elif isinstance(event, PrefixJudged):
+            self._say_once(event)
         elif isinstance(event, EpochEnded):
             self._answer(active, event, stop)
         elif isinstance(event, Finished):
@@ -137,6 +148,17 @@ class Supervisor:
         active.counts["trainable_parameters"] = event.trainable_parameters
         self._recorder.describe(event.trial, active.counts)
         self._notify(Notice("network_built", {"trial": event.trial, **active.counts}))
+
+    def _say_once(self, event: PrefixJudged) -> None:
+        """Whether a cut is stored, for the first trial that reads it, and where the answer is
+        another one."""
+        what = (event.backbone, event.image_size, event.cut, event.stores)
+        if what in self._said:
+            return
+        self._said.add(what)
+        names = ("backbone", "image_size", "cut", "stores")
+        facts = dict(zip(names, what, strict=True))
+        self._notify(Notice("storing", {**facts, "bytes": event.bytes_, "why": event.why}))
 
     def _answer(self, active: ActiveTrial, event: EpochEnded, stop: StopRequest) -> None:
         value = event.metrics[self._sweep.objective.metric]

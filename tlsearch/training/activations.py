@@ -19,7 +19,7 @@ from tlsearch.store.entry import Entry
 from tlsearch.store.rows import Rows
 from tlsearch.store.store import ActivationStore
 from tlsearch.training.demand import Expected, Reading
-from tlsearch.training.economy import READ, Prospect, Verdict, judge
+from tlsearch.training.economy import NEVER, READ, Prospect, Verdict, judge
 from tlsearch.training.frozen import FrozenBackbone, Run
 from tlsearch.training.head import POOLED
 from tlsearch.training.mixture import Mixture, Shelf
@@ -39,17 +39,22 @@ def alone(_: Reading) -> Expected:
     return Expected(1, 10)
 
 
+def _keep_quiet(cut: str, verdict: Verdict) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Saving:
     """When activations are stored.
 
     use: as `store.use` says; deepest: how many blocks the sweep unfreezes at most, 0 for none;
-    expect: how much is expected to be read of what.
+    expect: how much is expected to be read of what; tell: is told what was decided about a cut.
     """
 
     use: str = "auto"
     deepest: int = 0
     expect: Callable[[Reading], Expected] = alone
+    tell: Callable[[str, Verdict], None] = _keep_quiet
 
 
 class Activations:
@@ -74,7 +79,7 @@ class Activations:
         self._open = ExitStack()
         self._entries: dict[tuple[str, str], Entry] = {}
         self._runs: dict[tuple[str | None, str], Run] = {}
-        self._worth: dict[Hashable, bool] = {}
+        self._worth: dict[Hashable, Verdict] = {}
 
     def __enter__(self) -> Activations:
         return self
@@ -90,11 +95,19 @@ class Activations:
     def keeps(self, cut: str, seen: Sequence[View]) -> bool:
         """Whether the outputs at a cut are to be read from the store, for these views of the train
         split: they are there, or it pays to put them there. Room for them is made."""
+        verdict = self._decide(cut, seen)
+        self._saving.tell(cut, verdict)
+        return verdict.stores
+
+    def _decide(self, cut: str, seen: Sequence[View]) -> Verdict:
         if self._saving.use == "never":
-            return False
+            return NEVER
         if _SHELF.get(self._name("train", cut, seen)) is not None:
-            return True
-        return self.judge(cut, seen).stores and self._make_room(cut, seen)
+            return Verdict(True, "it is in memory")
+        verdict = self.judge(cut, seen)
+        if verdict.stores and not self._make_room(cut, seen):
+            return Verdict(False, "what would have to go is in use")
+        return verdict
 
     def judge(self, cut: str, seen: Sequence[View]) -> Verdict:
         """The same, and why; makes no room."""
@@ -149,6 +162,8 @@ class Activations:
             WeightsError: the backbone has to be built and its weights are not at hand.
         """
         base = self._roomy_base(split, cut, seen)
+        if base is not None:
+            self._saving.tell(base, self._worth[self._name("train", base, seen)])
         for view in seen:
             if base is not None and not self._has(split, cut, view):
                 self._ensure(split, base, view)
@@ -203,8 +218,8 @@ class Activations:
             return None
         name = self._name("train", base, seen)
         if name not in self._worth:
-            self._worth[name] = self.judge(base, seen).stores
-        return base if self._worth[name] else None
+            self._worth[name] = self.judge(base, seen)
+        return base if self._worth[name].stores else None
 
     def _roomy_base(self, split: str, cut: str, seen: Sequence[View]) -> str | None:
         """The same, if there is something to be computed from it and room for it."""

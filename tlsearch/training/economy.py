@@ -49,10 +49,14 @@ class Prospect:
 
 @dataclass(frozen=True)
 class Verdict:
-    """stores: whether activations are kept; why: in words."""
+    """stores: whether activations are kept; why: in words; bytes_: that are to be written."""
 
     stores: bool
     why: str
+    bytes_: int = 0
+
+
+NEVER = Verdict(False, "store.use is never")
 
 
 def judge(prospect: Prospect, use: str, room: int) -> Verdict:
@@ -63,15 +67,15 @@ def judge(prospect: Prospect, use: str, room: int) -> Verdict:
         room: bytes that the store and the disk can hold for it.
     """
     if use == "never":
-        return Verdict(False, "store.use is never")
+        return NEVER
     if prospect.bytes_ > room:
         sizes = f"{size(prospect.bytes_)}, and there is room for {size(max(0, room))}"
         return Verdict(False, f"it takes {sizes}")
     stored, computed = _time(prospect.stored), _time(prospect.computed)
     times = f"{stored} stored, {computed} computed in every epoch"
     if use == "always":
-        return Verdict(True, f"store.use is always ({times})")
-    return Verdict(prospect.stored < prospect.computed, times)
+        return Verdict(True, f"store.use is always ({times})", prospect.bytes_)
+    return Verdict(prospect.stored < prospect.computed, times, prospect.bytes_)
 
 
 def _time(seconds: float) -> str:

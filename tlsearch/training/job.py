@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tlsearch.backbones.weights import weights_digest
@@ -13,7 +13,7 @@ from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.execution.devices import gpus
-from tlsearch.execution.events import Decision, EpochEnded, Started
+from tlsearch.execution.events import Decision, EpochEnded, PrefixJudged, Started
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.store.store import ActivationStore
@@ -22,6 +22,7 @@ from tlsearch.training.trained import TrainedTrial
 
 if TYPE_CHECKING:
     from tlsearch.training.activations import Activations, Saving
+    from tlsearch.training.economy import Verdict
     from tlsearch.training.fit import Progress
     from tlsearch.training.task import Task
 
@@ -76,7 +77,7 @@ class TrainJob:
 
         task = self._task()
         with ExitStack() as resources:
-            activations = self._activations(task)
+            activations = self._activations(task, channel)
             if activations is not None:
                 resources.enter_context(activations)
             course = Course(task, activations, self.paths.probes)
@@ -111,7 +112,7 @@ class TrainJob:
             seed=self.seed,
         )
 
-    def _activations(self, task: Task) -> Activations | None:
+    def _activations(self, task: Task, channel: Channel) -> Activations | None:
         """The frozen backbone's outputs; None for a network that has no pretrained part."""
         from tlsearch.training.activations import Activations
         from tlsearch.training.frozen import frozen_backbone
@@ -121,7 +122,12 @@ class TrainJob:
             return None
         frozen = frozen_backbone(chosen.backbone, chosen.image_size, chosen.pooling, task.precision)
         store = ActivationStore(self.paths.activations, self.sweep.store.limit)
-        return Activations(store, frozen, task.photos, saving(self.sweep))
+
+        def tell(cut: str, verdict: Verdict) -> None:
+            where = self.trial, chosen.backbone.label, chosen.image_size, cut
+            channel.send(PrefixJudged(*where, verdict.stores, verdict.bytes_, verdict.why))
+
+        return Activations(store, frozen, task.photos, replace(saving(self.sweep), tell=tell))
 
     def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
         return TrialResult(
