@@ -20,6 +20,7 @@ from serving.mlflow_rest import Allowance, MLflowServer, Unreachable
 from serving.registry import ModelUri, Registry, fetch_bundle
 from tlsearch.errors import BundleError, SetupError, UsageError
 from tlsearch.export.checksums import verify_checksums, write_checksums
+from tlsearch.tracking.registry import register_bundle
 
 PASSWORD = "a s3cret password"
 
@@ -49,6 +50,16 @@ def test_the_champion_is_fetched_whole(registry, registrar, bundle, name, tmp_pa
     assert Engine(Bundle.open(folder)).replay_golden() < 1e-6
     assert {p.name for p in folder.iterdir()} == {p.name for p in bundle.iterdir()}
     assert [p.name for p in folder.parent.iterdir()] == [version]
+
+
+def test_what_tlsearch_registers_can_be_served(registry, registrar, bundle, name, tmp_path):
+    client = registrar.client
+    run = client.create_run(registrar.experiment).info.run_id
+    version = register_bundle(client, run, bundle, name, {"tlsearch.sweep": "colours"})
+    assert registry.resolve(name, "champion") == version
+    folder = registry.download(name, version, tmp_path / "kept")
+    assert Engine(Bundle.open(folder)).replay_golden() < 1e-6
+    assert {p.name for p in folder.iterdir()} == {p.name for p in bundle.iterdir()}
 
 
 def test_an_alias_moves(registry, registrar, bundle, name):
