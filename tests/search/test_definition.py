@@ -7,7 +7,8 @@ import json
 import optuna
 
 from tlsearch.search.definition import completed, definition
-from tlsearch.search.study import DEFINITION, SweepStudy, open_storage
+from tlsearch.search.storage import open_storage
+from tlsearch.search.study import DEFINITION, SweepStudy
 
 NEW = ("augment_strength", "mixup", "cutmix")
 

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.difference import differences
 from tlsearch.config.schema import Sweep
-from tlsearch.errors import NoResultError, SetupError, StudyMismatchError, UsageError
+from tlsearch.errors import NoResultError, StudyMismatchError, UsageError
 from tlsearch.paths import Paths
 from tlsearch.search.definition import completed, definition
 from tlsearch.search.leaderboard import RESULT, champion, rival
+from tlsearch.search.sampling import first_verdict, pruner, sampler
 from tlsearch.search.screened import ScreeningResult
 from tlsearch.search.space import fixed, sample
+from tlsearch.search.storage import open_storage, set_aside
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
 DELIVERED, RUN, TEST = "tlsearch.delivered", "tlsearch.run", "tlsearch.test"
@@ -58,12 +57,12 @@ class SweepStudy:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         storage = open_storage(sweep, paths)
         if new:
-            _set_aside(sweep.name, storage)
+            set_aside(sweep.name, storage)
         study = optuna.create_study(
             study_name=sweep.name,
             storage=storage,
             direction=sweep.objective.direction,
-            pruner=_pruner(sweep),
+            pruner=pruner(sweep),
             load_if_exists=True,
         )
         opened = cls(study, sweep)
@@ -120,7 +119,7 @@ class SweepStudy:
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         found = []
         for trial in running:
-            self._study.sampler = _sampler(self._sweep, trial.number)
+            self._study.sampler = sampler(self._sweep, trial.number)
             self._reported[trial.number] = set(trial.intermediate_values)
             found.append(Trial(self._study, trial._trial_id))
         return found
@@ -140,7 +139,7 @@ class SweepStudy:
         """
         known = self._all()
         waiting = [trial.number for trial in known if trial.state is TrialState.WAITING]
-        self._study.sampler = _sampler(self._sweep, waiting[0] if waiting else len(known))
+        self._study.sampler = sampler(self._sweep, waiting[0] if waiting else len(known))
         return self._study.ask()
 
     def enqueue(self, given: Iterable[Mapping[str, Any]]) -> None:
@@ -296,71 +295,3 @@ _START_OVER = (
     "run it with --new to start over (the old study is kept under another name), "
     "or give the sweep another name: name=..."
 )
-
-
-def open_storage(sweep: Sweep, paths: Paths) -> optuna.storages.BaseStorage:
-    """The database of studies.
-
-    Raises:
-        SetupError: it cannot be reached or opened.
-    """
-    address = sweep.search.storage or f"sqlite:///{paths.optuna_db}"
-    engine = {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else {}
-    try:
-        return optuna.storages.RDBStorage(address, engine_kwargs=engine)
-    except Exception as error:
-        raise SetupError(
-            "the study's database cannot be opened",
-            received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
-            expected="an Optuna RDB address in search.storage, or a writable TLSEARCH_HOME",
-            hint="check search.storage, or leave it out to use SQLite",
-        ) from error
-
-
-def _set_aside(name: str, storage: optuna.storages.BaseStorage) -> None:
-    if name not in optuna.study.get_all_study_names(storage):
-        return
-    old = optuna.load_study(study_name=name, storage=storage)
-    for trial in old.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        old.tell(trial.number, state=TrialState.FAIL)
-    archived = f"{name} until {time.strftime('%Y-%m-%d %H:%M:%S')}"
-    optuna.copy_study(
-        from_study_name=name, from_storage=storage, to_storage=storage, to_study_name=archived
-    )
-    optuna.delete_study(study_name=name, storage=storage)
-
-
-def _sampler(sweep: Sweep, number: int) -> BaseSampler:
-    seed = sweep.search.seed * 100_003 + number
-    if sweep.search.sampler == "random":
-        return RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # Grouped multivariate TPE is what conditional spaces need; Optuna calls it experimental.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return TPESampler(
-            seed=seed,
-            n_startup_trials=max(4, min(10, sweep.budget.trials // 3)),
-            multivariate=True,
-            group=True,
-            constant_liar=sweep.execution.workers != 1,
-        )
-
-
-def _pruner(sweep: Sweep) -> optuna.pruners.BasePruner:
-    if sweep.search.pruner == "none":
-        return optuna.pruners.NopPruner()
-    if sweep.search.pruner == "median":
-        return optuna.pruners.MedianPruner(n_warmup_steps=first_verdict(sweep))
-    return optuna.pruners.HyperbandPruner(
-        min_resource=first_verdict(sweep), max_resource=sweep.train.epochs
-    )
-
-
-def first_verdict(sweep: Sweep) -> int:
-    """The epoch before which no trial is given up.
-
-    Where blocks are unfrozen after `head_epochs`, they get as many epochs to show what they can.
-    """
-    if "fine_tune" in sweep.space.strategy.choices:
-        return min(sweep.train.epochs, max(1, 2 * sweep.train.head_epochs))
-    return max(1, sweep.train.epochs // 4)
