@@ -39,7 +39,8 @@ class Field:
 
     def leave(self, side: Side, error: NoResultError) -> None:
         self.entered.pop(side, None)
-        self.failures[side.name] = f"{error.what}: {error.received}"
+        lines = str(error.received).strip().splitlines()
+        self.failures[side.name] = f"{error.what}: {lines[-1].strip()}"
 
 
 def compare(options: argparse.Namespace, tell: Tell) -> dict[str, Any]:
