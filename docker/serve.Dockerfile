@@ -1,12 +1,13 @@
 # syntax=docker/dockerfile:1
-# What runs a bundle: onnxruntime and no TensorFlow, no MLflow, no Optuna.
+# What serves a bundle: onnxruntime and no TensorFlow, no MLflow, no Optuna.
 #
 #   docker build -f docker/serve.Dockerfile -t tlsearch-serve .
-#   docker run --rm -v "$PWD/bundle":/bundle:ro -v "$PWD":/photos:ro tlsearch-serve \
-#       predict /bundle /photos/photo.jpg
+#   docker run --rm --stop-timeout 30 -p 8000:8000 -v "$PWD/bundle":/bundle:ro tlsearch-serve
+#   docker run --rm -p 8000:8000 -e MLFLOW_TRACKING_URI=http://mlflow:5000 tlsearch-serve \
+#       serve models:/flowers@champion --host 0.0.0.0
 #
 # For NVIDIA GPUs, `--build-arg DEVICE=gpu` starts from CUDA 13 and cuDNN 9, which onnxruntime-gpu
-# 1.31 wants; run it with `--gpus all`.
+# 1.31 wants; run it with `--gpus all` and `serve /bundle --host 0.0.0.0 --provider cuda`.
 ARG DEVICE=cpu
 
 FROM python:3.11-slim-bookworm AS cpu
@@ -38,5 +39,8 @@ RUN useradd --create-home --uid 10001 tlsearch
 USER 10001
 WORKDIR /home/tlsearch
 
+EXPOSE 8000
+# Whoever asks for readiness, such as Kubernetes, asks /v2/health/ready.
+HEALTHCHECK --start-period=60s CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/v2/health/live', timeout=3)"]
 ENTRYPOINT ["tlsearch"]
-CMD ["predict", "--help"]
+CMD ["serve", "/bundle", "--host", "0.0.0.0"]
