@@ -77,6 +77,8 @@ def serve(  # noqa: PLR0913  (a command has as many options as it has)
     """Serve a bundle: Open Inference Protocol v2, photos to labels, a page to try it."""
     if provider not in PROVIDERS:
         raise typer.BadParameter(f"{provider!r} is none of {', '.join(PROVIDERS)}")
+    if token == "":
+        raise typer.BadParameter("an empty token would let everybody in", param_hint="--token")
     options = ServeOptions(
         source,
         name,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import os
+import resource
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ from serving.options import ServeOptions
 from serving.sources import open_source
 from tlsearch.errors import SetupError
 
+_OTHER_FILES = 256
 _LAST_SECONDS = 0.5
 """Of the grace period, for the models to end and for the process to leave."""
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def run(options: ServeOptions) -> None:
         SetupError: the address is taken, the provider is not there.
         BundleError: the bundle is damaged, or answers otherwise than it should.
     """
+    _allow_files(options.limits.connections + options.limits.reserve + _OTHER_FILES)
     with listen(options) as listener:
         server = Server(options, listener)
         server.run()
@@ -92,13 +95,14 @@ class Server(uvicorn.Server):
             _say(f"ready: {model.name} {model.version}, {kind}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Be no longer ready; stop at once, or after the lame duck's time; twice: do not wait.
+        """Be no longer ready; stop after the lame duck's time, or at once if told so twice.
 
         Uvicorn's own would note the signal to raise it again at the end, which is no exit 0.
         """
         self.models.retire()
+        is_repeated = self._end < math.inf
         self._end = min(self._end, self._loop.time() + self.options.grace)
-        if self.should_exit or not self.options.lame_duck:
+        if is_repeated or not self.options.lame_duck:
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             return
@@ -107,6 +111,14 @@ class Server(uvicorn.Server):
 
     def _stop(self) -> None:
         self.should_exit = True
+
+
+def _allow_files(count: int) -> None:
+    """Each connection is an open file, and the usual limit is 1,024 of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _make_front(options: ServeOptions, models: Models) -> Front:

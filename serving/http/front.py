@@ -27,7 +27,8 @@ class Limits:
         json_bytes: of tensors in JSON, which keep everybody waiting while they are parsed.
         held_bytes: of the bodies of all connections together.
         receive_seconds: from the first byte of a request to its last.
-        idle_seconds: without a request.
+        idle_seconds: between two requests; more than the 60 s of most load balancers, so that it
+            is they who close a connection that they may be about to use.
         linger_seconds: that a connection stays open for what its client sent before it knew that
             the server closes it.
         connections: at once.
@@ -39,7 +40,7 @@ class Limits:
     json_bytes: int = 4 * 1024**2
     held_bytes: int = 512 * 1024**2
     receive_seconds: float = 30.0
-    idle_seconds: float = 60.0
+    idle_seconds: float = 75.0
     linger_seconds: float = 0.5
     connections: int = 1000
     reserve: int = 24

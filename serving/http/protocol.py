@@ -53,7 +53,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.front.watch(self)
-        self._expect_within(self.limits.idle_seconds)
+        self._expect_within(min(self.limits.idle_seconds, self.limits.receive_seconds))
         count = len(self.connections)
         self._on_reserve = count > self.limits.connections
         if count > self.limits.connections + self.limits.reserve:
@@ -76,8 +76,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
-        # Other than `_head_bytes` this sees what the parser has not reported yet, such as a
-        # header without an end.
+        # `_head_bytes` counts what the parser has reported; a header without an end it has not.
         rest = self._fed - _CHUNK_COST * self._body_bytes
         if self._receiving and rest > self.limits.header_bytes:
             self._refuse(long_header(self.limits.header_bytes))
@@ -89,8 +88,11 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.deadline = math.inf
-        if not self._busy:
+        if self._receiving:
+            self._expect_within(self.limits.receive_seconds)
+        elif self._busy:
+            self.deadline = math.inf
+        else:
             self._expect_within(self.limits.idle_seconds)
         self._read_on()
 

@@ -94,7 +94,13 @@ def test_a_port_that_is_taken_is_refused(folder):
 
 
 def test_wrong_options_are_usage_errors(folder):
-    for wrong in (["--provider", "abacus"], ["--port", "99999"], ["--workers", "0"], ["--huh"]):
+    for wrong in (
+        ["--provider", "abacus"],
+        ["--port", "99999"],
+        ["--workers", "0"],
+        ["--token", ""],
+        ["--huh"],
+    ):
         done = subprocess.run(
             command(folder, *wrong), capture_output=True, text=True, cwd=ROOT, check=False
         )
