@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,9 @@ import pytest
 
 NOTHING = {"PYTHONWARNINGS": "ignore", "MLFLOW_DISABLE_TELEMETRY": "true"}
 SETTINGS = NOTHING | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+TIED = '("$@"; kill -KILL 0) < /dev/null & cat > /dev/null; kill -KILL 0'
+"""Runs a command that ends with all its processes when the pipe does: also if pytest is killed."""
 
 
 class Server(NamedTuple):
@@ -43,8 +45,9 @@ def mlflow_server(folder: Path, *options: str, scheme="http", settings=None):
     environment |= SETTINGS | {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [*command, "--allowed-hosts", f"localhost:{port}", *options],
+            ["sh", "-c", TIED, "sh", *command, "--allowed-hosts", f"localhost:{port}", *options],
             cwd=folder,
+            stdin=subprocess.PIPE,
             env=environment | (settings or {}),
             stdout=log,
             stderr=log,
@@ -55,7 +58,7 @@ def mlflow_server(folder: Path, *options: str, scheme="http", settings=None):
         yield Server(uri, port)
     finally:
         # Politely it would wait for the connections that clients keep open.
-        os.killpg(server.pid, signal.SIGKILL)
+        server.stdin.close()
         server.wait(timeout=30)
 
 
