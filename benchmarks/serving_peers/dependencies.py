@@ -1,10 +1,15 @@
-"""What a serving image holds beside onnxruntime: bytes on disk and seconds to import."""
+"""What a serving image holds beside onnxruntime, numpy and Pillow: bytes, seconds to import.
+
+Whoever serves photos has those three and what they need, so they count for nobody; nor does pip.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,8 +20,9 @@ from tlsearch.errors import NoResultError
 
 _MIB = 2**20
 _ROUNDS = 5
+_NAMED = 5
 _BASE = ("numpy",)
-_TOOLS = ("pip", "setuptools")
+_EVERYONES = {"pillow", "pip", "setuptools"}
 _TIMER = """
 import time
 import numpy, onnxruntime
@@ -54,21 +60,29 @@ def compare(environments: Environments) -> list[dict[str, Any]]:
         except NoResultError as error:
             rows[one.side] = {"side": one.side, "failure": str(error.received)}
     times = _times(ready)
+    without = {name.lower() for name in base.versions()} | _EVERYONES
     for one, environment in ready:
         rows[one.side] = {
             "side": one.side,
-            "packages": _packages(environment) - _packages(base),
-            "mib": (installed(environment.packages, one.code) - installed(base.packages)) / _MIB,
+            **_counted(environment.packages, without, one.code),
             "import_seconds": median(times[one.side]),
             "imports": f"import {one.imports}",
         }
     return [rows[one.side] for one in COMPARED]
 
 
-def installed(packages: Path, code: tuple[str, ...] = ()) -> int:
-    """Bytes of all files, compiled Python included, less those of pip."""
-    total = sum(_size(one) for one in packages.iterdir() if not _is_tool(one.name))
-    return total + sum(_size(ROOT / name) for name in code)
+def installed(packages: Path, without: Collection[str]) -> dict[str, int]:
+    """Bytes of each package in a site-packages, compiled Python included.
+
+    Args:
+        without: names of packages, in lower case, that do not count.
+    """
+    found = distributions(path=[str(packages)])
+    return {
+        one.name: sum(_size(Path(str(one.locate_file(file)))) for file in one.files or ())
+        for one in found
+        if one.name.lower() not in without
+    }
 
 
 def _environment(environments: Environments, side: str) -> Environment:
@@ -100,15 +114,16 @@ def _import(environment: Environment, modules: str) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def _packages(environment: Environment) -> int:
-    return len(environment.versions().keys() - set(_TOOLS))
-
-
-def _is_tool(name: str) -> bool:
-    return any(name == tool or name.startswith(f"{tool}-") for tool in _TOOLS)
+def _counted(packages: Path, without: Collection[str], code: tuple[str, ...]) -> dict[str, Any]:
+    sizes = installed(packages, without)
+    own = sum(_size(file) for name in code for file in (ROOT / name).rglob("*"))
+    largest = sorted(sizes, key=lambda name: -sizes[name])[:_NAMED]
+    return {
+        "packages": len(sizes),
+        "mib": (sum(sizes.values()) + own) / _MIB,
+        "largest": {name: round(sizes[name] / _MIB, 1) for name in largest},
+    }
 
 
 def _size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.is_file() else 0

@@ -76,7 +76,12 @@ def _claims(claims: list[dict[str, Any]]) -> Table:
 
 def _dependencies(rows: list[dict[str, Any]]) -> Table:
     table = _table(
-        "beside onnxruntime and numpy", "side", "packages", "MiB installed", "import s", "note"
+        "beside onnxruntime, numpy and Pillow",
+        "side",
+        "packages",
+        "MiB installed",
+        "import s",
+        "note",
     )
     for row in rows:
         if "failure" in row:

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from serving_peers.dependencies import installed
 from serving_peers.environments import Environments
 from serving_peers.findings import claims, side_rows
 from serving_peers.load import Generator, read_hey
@@ -236,6 +238,13 @@ def test_every_side_has_the_same_onnxruntime():
     engines = {side.requirements[0] for side in tensor_sides()}
     assert len(engines) == 1
     assert engines.pop().startswith("onnxruntime==")
+
+
+def test_packages_that_all_need_do_not_count():
+    packages = Path(sysconfig.get_paths()["purelib"])
+    sizes = installed(packages, {"numpy"})
+    assert sizes["pytest"] > 100_000
+    assert "numpy" not in sizes
 
 
 def _runs(pid: str) -> bool:
