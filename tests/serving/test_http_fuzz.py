@@ -27,20 +27,24 @@ sizes = st.sampled_from([0, 1, 3, SIZE, SIZE + 1, BYTES, -1, 2**63]) | st.intege
 
 def maybe(right):
     """Nearly always right, sometimes anything."""
-    return st.integers(0, 9).flatmap(lambda luck: values if luck == 0 else right)
+    return st.integers(0, 24).flatmap(lambda luck: values if luck == 0 else right)
 
 
-tensors = st.fixed_dictionaries(
-    {
-        "name": maybe(st.just("images")),
-        "datatype": maybe(st.just("UINT8")),
-        "shape": maybe(st.just([1, SIZE, SIZE, 3]) | st.lists(sizes, max_size=5)),
-    },
-    optional={
-        "data": maybe(st.just([7] * BYTES) | st.lists(sizes, max_size=10)),
-        "parameters": maybe(st.fixed_dictionaries({"binary_data_size": maybe(st.just(BYTES))})),
-    },
-)
+def tensors(binary: bool):
+    """Inputs that name a binary part, or hold their data."""
+    sized = st.fixed_dictionaries({"binary_data_size": maybe(st.just(BYTES))})
+    numbers = st.lists(st.integers(0, 255), min_size=3, max_size=3).map(lambda rgb: rgb * SIZE**2)
+    content = {"parameters": maybe(sized)} if binary else {"data": maybe(numbers)}
+    return st.fixed_dictionaries(
+        {
+            "name": maybe(st.just("images")),
+            "datatype": maybe(st.just("UINT8")),
+            "shape": maybe(st.just([1, SIZE, SIZE, 3]) | st.lists(sizes, max_size=5)),
+            **content,
+        }
+    )
+
+
 outputs = st.fixed_dictionaries(
     {"name": maybe(st.just("probabilities"))},
     optional={
@@ -49,18 +53,27 @@ outputs = st.fixed_dictionaries(
         )
     },
 )
-requests = st.fixed_dictionaries(
-    {"inputs": maybe(st.lists(tensors, min_size=1, max_size=2))},
-    optional={
-        "id": maybe(st.text()),
-        "outputs": maybe(st.lists(outputs, max_size=2)),
-        "parameters": maybe(
-            st.dictionaries(st.sampled_from(["timeout", "binary_data_output", "x"]), values)
-        ),
-    },
+
+
+def requests(binary: bool):
+    """Requests of either kind."""
+    return st.fixed_dictionaries(
+        {"inputs": maybe(tensors(binary).map(lambda tensor: [tensor]))},
+        optional={
+            "id": maybe(st.text()),
+            "outputs": maybe(st.lists(outputs, max_size=1)),
+            "parameters": maybe(
+                st.dictionaries(st.sampled_from(["timeout", "binary_data_output", "x"]), values)
+            ),
+        },
+    )
+
+
+tails = st.just(bytes(BYTES)) | st.binary(max_size=300)
+lengths = st.just("right") | st.sampled_from(["0", "-1", "5", "x", "99999999"])
+messages = st.tuples(maybe(requests(False)), st.none(), st.just(b"")) | st.tuples(
+    maybe(requests(True)), lengths, tails
 )
-tails = st.binary(max_size=300) | st.just(bytes(BYTES))
-lengths = st.none() | st.sampled_from(["right", "0", "-1", "5", "x", "99999999"])
 
 
 def picture(kind: str) -> bytes:
@@ -87,7 +100,8 @@ def post(path: str, fields: str, body: bytes) -> bytes:
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-def check_infer(server, asked, length, tail):
+def check_infer(server, message):
+    asked, length, tail = message
     text = json.dumps(asked).encode("utf-8", "surrogatepass")
     fields = ""
     if length is not None:
@@ -156,13 +170,13 @@ def fuzz(examples, **strategies):
     return decorate
 
 
-INFER = {"asked": requests | values, "length": lengths, "tail": tails}
+INFER = {"message": messages}
 CLASSIFY = {"photo": damaged, "kind": kinds}
 
 
 @fuzz(FEW, **INFER)
-def test_infer(server, asked, length, tail):
-    check_infer(server, asked, length, tail)
+def test_infer(server, message):
+    check_infer(server, message)
 
 
 @fuzz(FEW, **CLASSIFY)
@@ -177,8 +191,8 @@ def test_bytes(server, parts):
 
 @pytest.mark.slow
 @fuzz(MANY, **INFER)
-def test_infer_at_length(server, asked, length, tail):
-    check_infer(server, asked, length, tail)
+def test_infer_at_length(server, message):
+    check_infer(server, message)
 
 
 @pytest.mark.slow
