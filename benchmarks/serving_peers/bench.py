@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from serving_peers.load import Answered, Load
 from serving_peers.measurement import Measurement
 from serving_peers.server import Server, free_port, started
 from serving_peers.sides import SERVERS, Place, Side
-from serving_peers.task import Task
+from serving_peers.task import Task, make_task
 from serving_peers.wire import Request, post
 from tlsearch.errors import NoResultError
 
@@ -44,6 +44,15 @@ class Bench:
     ours: Environment
     tell: Callable[[str], None]
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def for_precision(self, precision: str | None) -> Bench:
+        """The same with another of the bundle's models; None: with this one."""
+        if precision is None or precision == self.task.precision:
+            return self
+        task = self.task
+        count = len(task.images)
+        other = make_task(task.bundle, precision, task.photo, count, task.provider)
+        return replace(self, task=other)
 
     def limit(self, batches: Sequence[int], seconds: float | None = None) -> dict[int, Limit]:
         """What onnxruntime does in a bare loop on the servers' core, by batch size."""

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,8 +20,8 @@ from serving_peers.findings import claims, side_rows
 from serving_peers.load import choose
 from serving_peers.machine import facts, two_cores
 from serving_peers.measurement import Measurement
-from serving_peers.sides import OURS, Side, photo_sides, tensor_sides
-from serving_peers.task import draw_photo, make_task
+from serving_peers.sides import OURS, OURS_INT8, Side, photo_sides, tensor_sides, with_int8
+from serving_peers.task import draw_photo, has_int8, make_task
 from tlsearch.errors import NoResultError, UsageError
 
 Tell = Callable[[str], None]
@@ -63,12 +63,11 @@ def _compare_speed(
     options: argparse.Namespace, environments: Environments, folder: Path, tell: Tell
 ) -> dict[str, Any]:
     photo = draw_photo(options.photo, folder / "photo.jpg") if options.endpoint == "jpeg" else None
-    sides = photo_sides(photo.read_bytes()) if photo else tensor_sides()
-    alone = options.images > 1 or options.provider != "cpu"
-    entrants = enter(_chosen(sides[:1] if alone else sides, options.sides), environments, options)
     core, load_core = two_cores(options.core)
     load = choose(options.load, load_core)
     bundle = options.bundle or _make_bundle(folder / "bundle", tell)
+    sides = _sides(options, bundle, photo)
+    entrants = enter(_chosen(sides, options.sides), environments, options)
     bench = Bench(
         make_task(bundle, options.variant, photo, options.images, options.provider),
         folder,
@@ -80,9 +79,11 @@ def _compare_speed(
         tell,
     )
     ceiling = bench.ceiling()
-    limit = best_batch(bench.limit(BATCHES[options.provider], min(1.0, options.seconds)))
-    tell(f"bare loop: {limit['images_per_second']:.0f} images/s in batches of {limit['batch']}")
-    measurements = interleave(bench, entrants, options.rounds, int(limit["batch"]))
+    limits = {
+        name: best_batch(bench.for_precision(name).limit(BATCHES[options.provider], 1.0))
+        for name in dict.fromkeys([None, *(side.precision for side in entrants.entered)])
+    }
+    measurements = interleave(bench, entrants, options.rounds, limits)
     return {
         "machine": facts(core, load_core),
         "engine": engine(),
@@ -94,7 +95,7 @@ def _compare_speed(
         "ceiling": ceiling,
         "rounds": options.rounds,
         "seconds": options.seconds,
-        "limit": limit,
+        "limit": limits[None],
         "sides": [_about(side, entrants) for side in sides if _takes_part(side, entrants)],
         "tables": {str(one): side_rows(measurements, one) for one in options.connections},
         "claims": claims(measurements, options.connections),
@@ -130,22 +131,40 @@ def _environment(side: Side, environments: Environments, provider: str) -> Envir
     return Environment(Path(sys.prefix))
 
 
-def interleave(bench: Bench, entrants: Field, rounds: int, batch: int) -> list[Measurement]:
-    """Every side once a round, each round beginning with another one."""
+def interleave(
+    bench: Bench, entrants: Field, rounds: int, limits: Mapping[str | None, Limit]
+) -> list[Measurement]:
+    """Every side once a round, each round beginning with another one.
+
+    Args:
+        limits: of a bare loop, with the batch size that is best, by the sides' precision.
+    """
     found: list[Measurement] = []
     for round_ in range(rounds):
         sides = list(entrants.entered)
         start = round_ % max(len(sides), 1)
         for side in [*sides[start:], *sides[:start]]:
             bench.tell(f"round {round_ + 1}: {side.name}")
-            limit = bench.limit([batch])[batch]
+            own = bench.for_precision(side.precision)
+            batch = int(limits[side.precision]["batch"])
+            limit = own.limit([batch])[batch]
             bench.tell(f"  bare loop: {limit['images_per_second']:.0f} images/s")
             try:
-                found += bench.measure(side, entrants.entered[side], round_, limit)
+                found += own.measure(side, entrants.entered[side], round_, limit)
             except NoResultError as error:
                 bench.tell(f"  {error}")
                 entrants.leave(side, error)
     return found
+
+
+def _sides(options: argparse.Namespace, bundle: Path, photo: Path | None) -> Sequence[Side]:
+    """Peers know no photos, no GPU here, and one image in a request."""
+    sides = photo_sides(photo.read_bytes()) if photo else tensor_sides()
+    if options.variant == "fp32" and has_int8(bundle):
+        sides = with_int8(sides)
+    if options.images == 1 and options.provider == "cpu":
+        return sides
+    return [side for side in sides if side.name in (OURS, OURS_INT8)]
 
 
 def _chosen(sides: Sequence[Side], names: list[str] | None) -> list[Side]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving_peers.measurement import Measurement, middle, of, ratio
-from serving_peers.sides import OURS
+from serving_peers.sides import OURS, OURS_INT8
 
 MLFLOW = "mlflow models serve"
 _MIB = 2**20
@@ -32,6 +32,8 @@ def claims(measurements: Sequence[Measurement], connections: Sequence[int]) -> l
         ours = of(measurements, OURS, count)
         if ours:
             rows += [_limit_row(ours, count), *_peer_rows(measurements, ours, count)]
+            if int8 := of(measurements, OURS_INT8, count):
+                rows.append(_row(f"{OURS_INT8} / fp32", count, ratio(int8, ours)))
             if count == _JUDGED:
                 note = "p99 x images/s / connections"
                 rows.append(_row("p99 / ideal", count, {"median": middle(ours, _ideal)}, note))
@@ -67,9 +69,8 @@ def _limit_row(ours: Sequence[Measurement], count: int) -> Row:
 def _peer_rows(
     measurements: Sequence[Measurement], ours: Sequence[Measurement], count: int
 ) -> list[Row]:
-    others = {
-        side: of(measurements, side, count) for side in sides_of(measurements) if side != OURS
-    }
+    peers = [side for side in sides_of(measurements) if side not in (OURS, OURS_INT8)]
+    others = {side: of(measurements, side, count) for side in peers}
     ratios = {side: ratio(ours, rounds) for side, rounds in others.items() if rounds}
     if not ratios:
         return []

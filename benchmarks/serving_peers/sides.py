@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serving_peers.environments import ROOT, engine, own_requirements
@@ -17,7 +17,7 @@ from tlsearch.errors import NoResultError
 
 SERVERS = Path(__file__).with_name("servers")
 NAME = "flowers"
-OURS = "tlsearch"
+OURS, OURS_INT8 = "tlsearch", "tlsearch int8"
 _HOST = "127.0.0.1"
 
 
@@ -63,6 +63,7 @@ class Side:
         settings: what it was told, for the table.
         path: where requests go.
         prepare: writes its files and gives further environment variables.
+        precision: of its model, if that is another one than the others have.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Side:
     path: str
     command: Callable[[Place], list[str]]
     prepare: Callable[[Place], dict[str, str]] = _nothing
+    precision: str | None = None
 
     @property
     def slug(self) -> str:
@@ -221,6 +223,11 @@ def tensor_sides() -> tuple[Side, ...]:
             _prepare_mlflow,
         ),
     )
+
+
+def with_int8(sides: tuple[Side, ...]) -> tuple[Side, ...]:
+    """Our server with the bundle's int8 model too, behind the first."""
+    return (sides[0], replace(sides[0], name=OURS_INT8, precision="int8"), *sides[1:])
 
 
 def photo_sides(jpeg: bytes) -> tuple[Side, ...]:

@@ -59,6 +59,11 @@ def make_task(
     return Task(bundle.absolute(), model, precision, images, expected, provider, photo)
 
 
+def has_int8(bundle: Path) -> bool:
+    """Whether the bundle has an int8 model."""
+    return any(variant.precision == "int8" for variant in Manifest.read(bundle).variants)
+
+
 def draw_photo(given: Path | None, file: Path) -> Path:
     """A JPEG of 500 x 375 pixels, drawn, unless one is given.
 

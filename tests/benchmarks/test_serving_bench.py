@@ -224,6 +224,12 @@ def test_claims_name_the_best_peer():
     assert "tlsearch / slow" not in rows
 
 
+def test_our_int8_is_no_peer():
+    rows = claims([measurement(), measurement("tlsearch int8", speed=1800.0)], [16])
+    assert [row["what"] for row in rows if "int8" in row["what"]] == ["tlsearch int8 / fp32"]
+    assert {row["median"] for row in rows} == {0.8, 1.8, 1.25}
+
+
 def test_without_peers_only_the_limit_is_claimed():
     rows = claims([measurement(connections=4)], [4])
     assert [row["what"] for row in rows] == ["tlsearch / bare loop"]

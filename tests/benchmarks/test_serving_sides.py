@@ -27,6 +27,7 @@ from tiny_bundle import golden_of, manifest, tiny_model
 pytestmark = pytest.mark.slow
 CORE = min(os.sched_getaffinity(0))
 HERE = Environment(Path(sys.prefix))
+LIMITS = {None: {"batch": 1}}
 SIDES = {side.name: side for side in tensor_sides()}
 
 
@@ -54,7 +55,7 @@ def make_bench(bundle, tmp_path):
 def test_our_server_and_one_by_hand_answer_as_the_model_does(make_bench):
     sides = (SIDES[OURS], SIDES["FastAPI"])
     entrants = Field(dict.fromkeys(sides, HERE))
-    found = interleave(make_bench(), entrants, 1, 1)
+    found = interleave(make_bench(), entrants, 1, LIMITS)
     assert [(one.side, one.connections) for one in found] == [
         (side.name, connections) for side in sides for connections in (1, 4)
     ]
@@ -89,7 +90,7 @@ def test_a_side_with_other_answers_is_out(make_bench):
     bench = replace(bench, task=other)
     side = SIDES["FastAPI"]
     entrants = Field({side: HERE})
-    assert interleave(bench, entrants, 1, 1) == []
+    assert interleave(bench, entrants, 1, LIMITS) == []
     assert "other probabilities" in entrants.failures["FastAPI"]
 
 
