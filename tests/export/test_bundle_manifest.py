@@ -71,3 +71,14 @@ def test_no_json_and_no_file(tmp_path):
     (tmp_path / "bundle.json").write_text("{")
     with pytest.raises(BundleError, match="Invalid JSON"):
         Manifest.read(tmp_path)
+
+
+def test_a_bundle_from_before_there_were_variants_is_read(tmp_path):
+    values = json.loads(MANIFEST.write(tmp_path).read_text())
+    for key in ("calibration", "left_out"):
+        del values[key]
+    for key in ("accuracy_test", "accuracy_loss", "speedup", "provider", "recipe", "tolerance"):
+        del values["variants"][0][key]
+    (tmp_path / "bundle.json").write_text(json.dumps(values))
+    assert Manifest.read(tmp_path) == MANIFEST
+    assert Manifest.read(tmp_path).variants[0].tolerance == 1e-3

@@ -9,9 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+from test_bundle_manifest import MANIFEST
 
+from tlsearch.config.schema import Export
 from tlsearch.errors import NoResultError, UsageError
-from tlsearch.export.bundle import check_place, copy_bundle
+from tlsearch.export.bundle import check_place, copy_bundle, is_as_asked
+from tlsearch.export.manifest import Calibration, LeftOut, Sureness
 from tlsearch.export.parity import compare, hold
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], "float32")
@@ -67,6 +70,23 @@ def test_an_error_leaves_the_old_bundle(tmp_path):
         copy_bundle(tmp_path / "nowhere", old)
     assert (old / "bundle.json").read_text() == "old"
     assert _tree(tmp_path) == {"old", "old/bundle.json", "old/model.onnx"}
+
+
+def test_a_bundle_is_as_asked_if_all_was_tried():
+    sureness = Sureness(
+        log_loss_before=1,
+        log_loss_after=1,
+        calibration_error_before=0,
+        calibration_error_after=0,
+    )
+    calibration = Calibration(temperature=1.2, at_bound=False, validation=sureness)
+    left_out = [LeftOut(precision="fp16", reason="slow")]
+    made = MANIFEST.model_copy(update={"calibration": calibration, "left_out": left_out})
+    assert is_as_asked(made, Export())
+    assert is_as_asked(made, Export(variants=["fp16", "fp32"]))
+    assert not is_as_asked(made, Export(variants=["fp32", "int8"]))
+    assert not is_as_asked(made, Export(calibrate=False))
+    assert not is_as_asked(MANIFEST, Export())
 
 
 KILLED = """

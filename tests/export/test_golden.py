@@ -49,3 +49,27 @@ def test_pickled_objects_are_not_loaded(tmp_path):
     np.savez(tmp_path / "golden.npz", images=odd, probabilities=odd)
     with pytest.raises(BundleError, match="cannot be read"):
         read_golden(tmp_path)
+
+
+def test_other_precisions_have_answers_of_their_own(tmp_path):
+    int8 = PROBABILITIES + np.float32(0.1)
+    write_golden(tmp_path, Golden(IMAGES, PROBABILITIES, {"int8": int8}))
+    golden = read_golden(tmp_path)
+    np.testing.assert_array_equal(golden.expected("int8"), int8)
+    np.testing.assert_array_equal(golden.expected("fp32"), PROBABILITIES)
+    with np.load(tmp_path / "golden.npz") as arrays:
+        assert set(arrays) == {"images", "probabilities", "probabilities_int8"}
+
+
+def test_samples_of_an_older_bundle_have_answers_of_fp32(tmp_path):
+    np.savez(tmp_path / "golden.npz", images=IMAGES, probabilities=PROBABILITIES)
+    golden = read_golden(tmp_path)
+    np.testing.assert_array_equal(golden.expected("fp32"), PROBABILITIES)
+    with pytest.raises(BundleError, match="without answers of the int8 model"):
+        golden.expected("int8")
+
+
+@pytest.mark.parametrize("answers", [PROBABILITIES[:2], PROBABILITIES.astype(np.float64)])
+def test_answers_of_a_precision_that_do_not_fit(answers):
+    with pytest.raises(BundleError, match="unfit probabilities_int8"):
+        Golden(IMAGES, PROBABILITIES, {"int8": answers})

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tlsearch.config.schema import Export
 from tlsearch.errors import UsageError
 from tlsearch.export.card import model_card
 from tlsearch.export.contents import Contents
@@ -42,6 +43,14 @@ def copy_bundle(bundle: Path, folder: Path) -> None:
     """
     with _replacing(folder) as new:
         shutil.copytree(bundle, new, dirs_exist_ok=True)
+
+
+def is_as_asked(manifest: Manifest, export: Export) -> bool:
+    """Whether a bundle was made as `export` says: calibrated or not, in these precisions."""
+    tried: set[str] = {variant.precision for variant in manifest.variants}
+    tried |= {left.precision for left in manifest.left_out}
+    is_calibrated = manifest.calibration is not None
+    return set(export.variants) <= tried and is_calibrated == export.calibrate
 
 
 def check_place(folder: Path) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Reduced = Literal["fp16", "int8"]
 CALIBRATION_PHOTOS = 256
-_BATCH = 16
 _IN_FLOAT = ("Cast", "GlobalAveragePool", "Gemm", "Softmax", "Sigmoid")
 """The head has few operations: in float they cost nothing, and no accuracy."""
 
@@ -56,7 +55,7 @@ def to_int8(
     model: onnx.ModelProto,
     photos: Photos,
     *,
-    seed: int = 0,
+    batch: int = 16,
     averaged: bool = True,
     seven_bits: bool = False,
 ) -> bytes:
@@ -66,9 +65,9 @@ def to_int8(
 
     Args:
         photos: the training photos, of which some tell the ranges of the activations.
-        seed: which ones.
+        batch: how many photos are looked at together.
         averaged: the ranges are means over batches, not the extremes of all: a rare outlier then
-            does not cost every other activation its resolution.
+            does not cost every other activation its resolution, the less the smaller the batch.
         seven_bits: for weights. Processors without VNNI add pairs of products in 16 bits, which
             full weights may overflow.
     """
@@ -80,7 +79,7 @@ def to_int8(
         quantize_static(
             prepared,
             target,
-            _reader(photos, seed),
+            _reader(photos, batch),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=seven_bits,
@@ -111,10 +110,10 @@ def _let_bytes_in(prepared: Path) -> dict[str, list[dict[str, np.ndarray]]]:
 
 
 _WAYS: dict[str, dict[str, Any]] = {
-    "ranges averaged over batches": {},
+    "ranges averaged over batches of 16": {},
+    "ranges averaged over batches of 4": {"batch": 4},
     "ranges of all batches": {"averaged": False},
-    "ranges averaged over batches of other photos": {"seed": 1},
-    "ranges averaged over batches, weights of 7 bits": {"seven_bits": True},
+    "ranges averaged over batches of 16, weights of 7 bits": {"seven_bits": True},
 }
 
 RECIPES: dict[Reduced, tuple[Recipe, ...]] = {
@@ -159,7 +158,7 @@ def _in_float(model: Path) -> list[str]:
     return names
 
 
-def _reader(photos: Photos, seed: int) -> object:
+def _reader(photos: Photos, batch: int) -> object:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
@@ -167,13 +166,13 @@ def _reader(photos: Photos, seed: int) -> object:
 
         def __init__(self) -> None:
             count = min(CALIBRATION_PHOTOS, len(photos))
-            chosen = np.random.default_rng(seed).permutation(len(photos))[:count]
-            starts = range(0, count, _BATCH)
-            self._batches = (photos.take(chosen[start : start + _BATCH]) for start in starts)
+            chosen = np.random.default_rng(0).permutation(len(photos))[:count]
+            starts = range(0, count, batch)
+            self._batches = (photos.take(chosen[start : start + batch]) for start in starts)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {"images": batch}
+            images = next(self._batches, None)
+            return None if images is None else {"images": images}
 
     return Reader()
 

@@ -64,22 +64,25 @@ def export(
 ) -> Path:
     """Write the bundle of a trial, and return its folder.
 
-    The champion's bundle exists once a sweep is over, and is copied where `output` says. The
-    bundle of any other trial is made without a look at the test split: that is read for the
-    champion alone.
+    The champion's bundle exists once a sweep is over, and is copied where `output` says; it is made
+    again where `sweep.export` asks for what it does not hold. The bundle of any other trial is made
+    without a look at the test split: that is read for the champion alone.
 
     Raises:
         UsageError: the sweep has no such trial, or `output` holds something else.
         NoResultError: the sweep has no champion, or the ONNX model differs from Keras'.
     """
-    from tlsearch.export.bundle import check_place, copy_bundle
+    from tlsearch.export.bundle import check_place, copy_bundle, is_as_asked
+    from tlsearch.export.manifest import Manifest
 
     paths = paths or Paths.from_environment()
     study = find_study(sweep, paths)
     chosen = study.choose(trial)
     folder = paths.sweep(sweep.name)
     output = output or (folder.bundle if trial is None else folder.folder / f"bundle-{trial}")
-    if study.delivered() == chosen.number and folder.bundle.is_dir():
+    is_delivered = study.delivered() == chosen.number and folder.bundle.is_dir()
+    before = Manifest.read(folder.bundle) if is_delivered else None
+    if before is not None and is_as_asked(before, sweep.export):
         if output.absolute() != folder.bundle:
             copy_bundle(folder.bundle, output)
         return output
@@ -90,7 +93,9 @@ def export(
     dataset = prepare(sweep.data, paths, configuration.image_size)
     study.hold_dataset(dataset.digest)
     delivery = Delivery(sweep, paths, dataset, notify)
-    return delivery.export(chosen.number, configuration, output).bundle
+    run_id = before.run.mlflow_run if before else None
+    result = delivery.export(chosen.number, configuration, output, judge=is_delivered, run=run_id)
+    return result.bundle
 
 
 def find_study(sweep: Sweep, paths: Paths) -> SweepStudy:
