@@ -1,18 +1,25 @@
-"""How far a sweep's bundle lies from the Keras model it came from, on every photo of a split.
+"""How far a sweep's bundle and its server lie from the Keras model, on every photo of a split.
 
     python -P benchmarks/parity.py SWEEP [KEY=VALUE]... [--split test]
 
 With `-P`, or serving.py, which lies beside it, would pass for the package `serving`.
 The export holds the two together on the validation split; this reads any split, and needs the
 sweep's TLSEARCH_HOME. Prints the photos, the share with the same top class, the largest difference
-of a probability, and both accuracies.
+of a probability, and both accuracies; the same for the answers of `tlsearch predict` and of
+`tlsearch serve` to the photos' files.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
+import httpx
 import numpy as np
 
 from serving import Bundle, Engine
@@ -44,11 +51,41 @@ def measure(file: str, overrides: list[str], split: str) -> dict[str, float]:
     expected = np.concatenate([model.predict_on_batch(batch) for batch in batches])
     received = np.concatenate([engine.predict(batch) for batch in batches])
     labels = dataset.labels_of(split)
+    files = [Path(dataset.paths[row]) for row in dataset.splits[split]]
+    predicted = np.stack([one.probabilities for one in engine.classify(files)])
+    served = ask_server(folder, files, engine.bundle.labels)
     return {
         **compare(expected, received).as_dict(),
         "accuracy_keras": float((expected.argmax(1) == labels).mean()),
         "accuracy_onnx": float((received.argmax(1) == labels).mean()),
+        "predict": compare(expected, predicted).as_dict(),
+        "serve": compare(expected, served).as_dict(),
     }
+
+
+def ask_server(bundle: Path, files: Sequence[Path], labels: Sequence[str]) -> np.ndarray:
+    """Probabilities float32 [n, classes] that a server of the bundle gives for photos' files."""
+    with running(bundle) as address, httpx.Client(base_url=address, timeout=60) as client:
+        rows = []
+        for file in files:
+            answer = client.post("/v1/classify", content=file.read_bytes()).raise_for_status()
+            by_label = {one["label"]: one["probability"] for one in answer.json()["predictions"]}
+            rows.append([by_label[label] for label in labels])
+    return np.array(rows, np.float32)
+
+
+@contextmanager
+def running(bundle: Path) -> Iterator[str]:
+    """A server of the bundle; its address, once it is ready."""
+    command = [sys.executable, "-P", "-m", "serving", str(bundle), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            assert server.stdout.readline().startswith("ready"), "the server did not start"
+            yield address
+        finally:
+            server.terminate()
 
 
 if __name__ == "__main__":
