@@ -125,7 +125,7 @@ def _data(contents: Contents) -> list[str]:
     counts = dataset.counts()
     read = "was read once, after the choice" if contents.test else "was not read"
     return [
-        f"Source: {dataset.source}. Digest {dataset.digest[:16]}. The test split {read}.",
+        f"Source: {dataset.source}, digest {dataset.digest[:16]}; the test split {read}.",
         "",
         *_table(["class", *counts.columns], counts.itertuples()),
     ]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Reduced = Literal["fp16", "int8"]
 CALIBRATION_PHOTOS = 256
-_IN_FLOAT = ("Cast", "GlobalAveragePool", "Gemm", "Softmax", "Sigmoid")
-"""The head has few operations: in float they cost nothing, and no accuracy."""
+_IN_FLOAT = ("Cast", "Gemm", "Softmax", "Sigmoid")
+"""The head has few numbers: in float they cost little time, and no accuracy."""
 
 
 @dataclass(frozen=True)
