@@ -101,9 +101,17 @@ def _litserve(place: Place) -> list[str]:
     return [place.program("python"), str(SERVERS / "litserve_server.py")]
 
 
+def _prepare_litserve(place: Place) -> dict[str, str]:
+    return {"BATCH": "16", "WAIT": "0.002"}
+
+
 def _bentoml(place: Place) -> list[str]:
     told = ["--host", _HOST, "--port", str(place.port), "--working-dir", str(SERVERS)]
     return [place.program("bentoml"), "serve", "bentoml_service:Classifier", *told]
+
+
+def _prepare_bentoml(place: Place) -> dict[str, str]:
+    return {"BENTOML_DO_NOT_TRACK": "True"}
 
 
 def _mlserver(place: Place) -> list[str]:
@@ -183,9 +191,10 @@ def tensor_sides() -> tuple[Side, ...]:
             "LitServe",
             ("litserve", "pyzmq", "uvloop", "httptools"),
             PIXELS,
-            "fast_queue, one worker, batches of up to 16",
+            "fast_queue, one worker, batches of up to 16 within 2 ms",
             "/predict",
             _litserve,
+            _prepare_litserve,
         ),
         Side(
             "BentoML",
@@ -194,6 +203,7 @@ def tensor_sides() -> tuple[Side, ...]:
             "one worker, asynchronous API, no access log",
             "/classify",
             _bentoml,
+            _prepare_bentoml,
         ),
         Side(
             "MLServer",

@@ -34,7 +34,7 @@ if __name__ == "__main__":
         api,
         accelerator="cpu",
         workers_per_device=1,
-        fast_queue=os.environ.get("FAST", "1") == "1",
+        fast_queue=True,
     )
     server.run(
         host="127.0.0.1",
