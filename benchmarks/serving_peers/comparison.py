@@ -113,7 +113,8 @@ def enter(sides: Sequence[Side], environments: Environments, options: argparse.N
     """Install what the sides need; in a hurry, only those that are installed take part."""
     entrants = Field()
     for side in sides:
-        is_ready = side.name == OURS or environments.is_ready(side.slug, side.requirements)
+        name = side.environment
+        is_ready = name == OURS or environments.is_ready(name, side.requirements)
         if options.quick and not is_ready:
             entrants.failures[side.name] = "not installed yet: run once without --quick"
             continue
@@ -127,7 +128,7 @@ def enter(sides: Sequence[Side], environments: Environments, options: argparse.N
 def _environment(side: Side, environments: Environments, provider: str) -> Environment:
     """On a GPU, the one that this runs in: there stands the onnxruntime that fits it."""
     if provider == "cpu":
-        return environments.get(side.slug, side.requirements)
+        return environments.get(side.environment, side.requirements)
     return Environment(Path(sys.prefix))
 
 
@@ -185,7 +186,7 @@ def _takes_part(side: Side, entrants: Field) -> bool:
 
 def _about(side: Side, entrants: Field) -> dict[str, Any]:
     about = {"side": side.name, "wire": side.wire.told, "settings": side.settings}
-    if side in entrants.entered and side.name != OURS:
+    if side in entrants.entered and side.environment != OURS:
         about["version"] = entrants.entered[side].versions().get(side.package, "")
     if side.name in entrants.failures:
         about["failure"] = entrants.failures[side.name]

@@ -87,7 +87,7 @@ def installed(packages: Path, without: Collection[str]) -> dict[str, int]:
 
 def _environment(environments: Environments, side: str) -> Environment:
     found = next(one for one in tensor_sides() if one.name == side)
-    return environments.get(found.slug, found.requirements)
+    return environments.get(found.environment, found.requirements)
 
 
 def _times(ready: list[tuple[Compared, Environment]]) -> dict[str, list[float]]:

@@ -77,8 +77,13 @@ class Side:
 
     @property
     def slug(self) -> str:
-        """Its name in options and folders."""
+        """Its name in options."""
         return self.name.lower().replace(" ", "-")
+
+    @property
+    def environment(self) -> str:
+        """The name of its environment: our server has one for all its models."""
+        return OURS if self.name == OURS_INT8 else self.slug
 
     @property
     def requirements(self) -> tuple[str, ...]:

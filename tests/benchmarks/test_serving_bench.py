@@ -16,7 +16,7 @@ from serving_peers.findings import claims, side_rows
 from serving_peers.load import Generator, read_hey
 from serving_peers.measurement import Measurement, of, ratio
 from serving_peers.server import free_port, started
-from serving_peers.sides import OURS, SERVERS, tensor_sides
+from serving_peers.sides import OURS, SERVERS, tensor_sides, with_int8
 from serving_peers.wire import MLFLOW_JSON, PIXELS, V2_BASE64, V2_BINARY, Request, photo, post
 
 from tlsearch.errors import NoResultError
@@ -222,6 +222,12 @@ def test_claims_name_the_best_peer():
     assert rows["tlsearch / fast"] == 1.25
     assert rows["p99 / ideal"] == pytest.approx(1.25)
     assert "tlsearch / slow" not in rows
+
+
+def test_int8_is_served_from_the_environment_of_fp32():
+    ours, int8, *peers = with_int8(tensor_sides())
+    assert int8.environment == ours.environment
+    assert len({side.environment for side in peers} | {ours.environment}) == len(peers) + 1
 
 
 def test_our_int8_is_no_peer():
