@@ -173,71 +173,66 @@ def _fastapi(place: Place) -> list[str]:
     return [place.program("uvicorn"), *told, *quiet]
 
 
+_PEERS = (
+    Side(
+        "FastAPI",
+        ("fastapi", "uvicorn[standard]"),
+        PIXELS,
+        "written by hand: one worker, no queue, no batches",
+        "/classify",
+        _fastapi,
+    ),
+    Side(
+        "LitServe",
+        ("litserve", "pyzmq", "uvloop", "httptools"),
+        PIXELS,
+        "fast_queue, one worker, batches of up to 16 within 2 ms",
+        "/predict",
+        _litserve,
+        _prepare_litserve,
+    ),
+    Side(
+        "BentoML",
+        ("bentoml",),
+        PIXELS,
+        "one worker, asynchronous API, no access log",
+        "/classify",
+        _bentoml,
+        _prepare_bentoml,
+    ),
+    Side(
+        "MLServer",
+        ("mlserver",),
+        V2_BASE64,
+        "parallel_workers 0, debug off; its REST knows no binary tensors",
+        f"/v2/models/{NAME}/infer",
+        _mlserver,
+        _prepare_mlserver,
+    ),
+    Side(
+        "Ray Serve",
+        ("ray[serve]",),
+        PIXELS,
+        "one replica, RAY_SERVE_THROUGHPUT_OPTIMIZED",
+        "/",
+        _ray,
+        _prepare_ray,
+    ),
+    Side(
+        "mlflow models serve",
+        ("mlflow", "onnx"),
+        MLFLOW_JSON,
+        "one worker, one thread; it knows JSON alone",
+        "/invocations",
+        _mlflow,
+        _prepare_mlflow,
+    ),
+)
+
+
 def tensor_sides() -> tuple[Side, ...]:
     """Everyone who is asked for one image of uint8 pixels."""
-    return (
-        Side(
-            OURS,
-            own_requirements(),
-            V2_BINARY,
-            "as it comes",
-            f"/v2/models/{NAME}/infer",
-            _tlsearch,
-        ),
-        Side(
-            "FastAPI",
-            ("fastapi", "uvicorn[standard]"),
-            PIXELS,
-            "written by hand: one worker, no queue, no batches",
-            "/classify",
-            _fastapi,
-        ),
-        Side(
-            "LitServe",
-            ("litserve", "pyzmq", "uvloop", "httptools"),
-            PIXELS,
-            "fast_queue, one worker, batches of up to 16 within 2 ms",
-            "/predict",
-            _litserve,
-            _prepare_litserve,
-        ),
-        Side(
-            "BentoML",
-            ("bentoml",),
-            PIXELS,
-            "one worker, asynchronous API, no access log",
-            "/classify",
-            _bentoml,
-            _prepare_bentoml,
-        ),
-        Side(
-            "MLServer",
-            ("mlserver",),
-            V2_BASE64,
-            "parallel_workers 0, debug off; its REST knows no binary tensors",
-            f"/v2/models/{NAME}/infer",
-            _mlserver,
-            _prepare_mlserver,
-        ),
-        Side(
-            "Ray Serve",
-            ("ray[serve]",),
-            PIXELS,
-            "one replica, RAY_SERVE_THROUGHPUT_OPTIMIZED",
-            "/",
-            _ray,
-            _prepare_ray,
-        ),
-        Side(
-            "mlflow models serve",
-            ("mlflow", "onnx"),
-            MLFLOW_JSON,
-            "one worker, one thread; it knows JSON alone",
-            "/invocations",
-            _mlflow,
-            _prepare_mlflow,
-        ),
-    )
+    return (_ours(V2_BINARY, f"/v2/models/{NAME}/infer"), *_PEERS)
 
 
 def with_int8(sides: tuple[Side, ...]) -> tuple[Side, ...]:
@@ -247,5 +242,8 @@ def with_int8(sides: tuple[Side, ...]) -> tuple[Side, ...]:
 
 def photo_sides(jpeg: bytes) -> tuple[Side, ...]:
     """Our server alone, asked for one JPEG: it has to keep up with a bare loop."""
-    wire = photo(jpeg)
-    return (Side(OURS, own_requirements(), wire, "as it comes", "/v1/classify", _tlsearch),)
+    return (_ours(photo(jpeg), "/v1/classify"),)
+
+
+def _ours(wire: Wire, path: str) -> Side:
+    return Side(OURS, own_requirements(), wire, "as it comes", path, _tlsearch)
