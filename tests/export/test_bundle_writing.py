@@ -81,10 +81,12 @@ def test_a_bundle_is_as_asked_if_all_was_tried():
     )
     calibration = Calibration(temperature=1.2, at_bound=False, validation=sureness)
     left_out = [LeftOut(precision="fp16", reason="slow")]
-    made = MANIFEST.model_copy(update={"calibration": calibration, "left_out": left_out})
+    facts = {"calibration": calibration, "left_out": left_out, "max_accuracy_loss": 0.005}
+    made = MANIFEST.model_copy(update=facts)
     assert is_as_asked(made, Export())
     assert is_as_asked(made, Export(variants=["fp16", "fp32"]))
     assert not is_as_asked(made, Export(variants=["fp32", "int8"]))
+    assert not is_as_asked(made, Export(variants=["fp16"], max_accuracy_loss=0.02))
     assert not is_as_asked(made, Export(calibrate=False))
     assert not is_as_asked(MANIFEST, Export())
 

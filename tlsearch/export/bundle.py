@@ -46,9 +46,13 @@ def copy_bundle(bundle: Path, folder: Path) -> None:
 
 
 def is_as_asked(manifest: Manifest, export: Export) -> bool:
-    """Whether a bundle was made as `export` says: calibrated or not, in these precisions."""
+    """Whether a bundle was made as `export` says: calibrated or not, in these precisions.
+
+    What was left out under another limit may be kept under this one.
+    """
     tried: set[str] = {variant.precision for variant in manifest.variants}
-    tried |= {left.precision for left in manifest.left_out}
+    if manifest.max_accuracy_loss == export.max_accuracy_loss:
+        tried |= {left.precision for left in manifest.left_out}
     is_calibrated = manifest.calibration is not None
     return set(export.variants) <= tried and is_calibrated == export.calibrate
 

@@ -40,6 +40,7 @@ def describe(contents: Contents) -> Manifest:
         calibration=_calibration(contents),
         variants=[_variant(model, contents.validation) for model in contents.models],
         left_out=list(contents.left_out),
+        max_accuracy_loss=job.sweep.export.max_accuracy_loss,
         run=Run(
             sweep=job.sweep.name,
             trial=job.trial,

@@ -144,6 +144,8 @@ class Manifest(_Part):
     """None where the probabilities are as they were trained."""
     variants: list[Variant] = Field(min_length=1)
     left_out: list[LeftOut] = []
+    max_accuracy_loss: float | None = None
+    """What a variant was allowed to lose on validation."""
     run: Run
     versions: dict[str, str] = {}
     """Library to version."""

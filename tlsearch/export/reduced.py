@@ -55,6 +55,7 @@ def to_int8(
     model: onnx.ModelProto,
     photos: Photos,
     *,
+    draw: int = 0,
     batch: int = 16,
     averaged: bool = True,
     seven_bits: bool = False,
@@ -65,6 +66,7 @@ def to_int8(
 
     Args:
         photos: the training photos, of which some tell the ranges of the activations.
+        draw: which of them.
         batch: how many photos are looked at together.
         averaged: the ranges are means over batches, not the extremes of all: a rare outlier then
             does not cost every other activation its resolution, the less the smaller the batch.
@@ -79,7 +81,7 @@ def to_int8(
         quantize_static(
             prepared,
             target,
-            _reader(photos, batch),
+            _reader(photos, draw, batch),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=seven_bits,
@@ -112,6 +114,8 @@ def _let_bytes_in(prepared: Path) -> dict[str, list[dict[str, np.ndarray]]]:
 _WAYS: dict[str, dict[str, Any]] = {
     "ranges averaged over batches of 16": {},
     "ranges averaged over batches of 4": {"batch": 4},
+    "ranges averaged over batches of 16 other photos": {"draw": 1},
+    "ranges averaged over batches of 4 other photos": {"draw": 2, "batch": 4},
     "ranges of all batches": {"averaged": False},
     "ranges averaged over batches of 16, weights of 7 bits": {"seven_bits": True},
 }
@@ -158,7 +162,7 @@ def _in_float(model: Path) -> list[str]:
     return names
 
 
-def _reader(photos: Photos, batch: int) -> object:
+def _reader(photos: Photos, draw: int, batch: int) -> object:
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):
@@ -166,7 +170,7 @@ def _reader(photos: Photos, batch: int) -> object:
 
         def __init__(self) -> None:
             count = min(CALIBRATION_PHOTOS, len(photos))
-            chosen = np.random.default_rng(0).permutation(len(photos))[:count]
+            chosen = np.random.default_rng(draw).permutation(len(photos))[:count]
             starts = range(0, count, batch)
             self._batches = (photos.take(chosen[start : start + batch]) for start in starts)
 
