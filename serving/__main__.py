@@ -43,7 +43,10 @@ def serve(  # noqa: PLR0913  (a command has as many options as it has)
         str, typer.Option(metavar="fp32|fp16|int8|fastest", help="Which of the bundle's models.")
     ] = "fp32",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that run it; default: a core each.")
+        int | None,
+        typer.Option(
+            min=0, help="Threads that run it; 0: the network's own. Default: a core each."
+        ),
     ] = None,
     queue: Annotated[int, typer.Option(min=1, help="Photos that may wait.")] = 256,
     deadline: Annotated[

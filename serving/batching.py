@@ -16,8 +16,9 @@ from serving.curve import BatchCurve
 from serving.observations import Observations, Run
 from serving.pieces import Done, Outcome, Piece, cut
 from serving.problems import Problem, overloaded, too_many, unavailable
+from serving.runner import Answers, Predict
 from serving.session import Images, Probabilities
-from serving.workers import Answers, Predict, Workers
+from serving.workers import Crew, Inline, Workers
 
 __all__ = ["BatchPlan", "Batcher", "Done", "Outcome"]
 
@@ -36,7 +37,7 @@ class BatchPlan:
     Attributes:
         chunk: the most photos of one run.
         group: about the most photos that a worker takes at once, to run them chunk by chunk.
-        workers: threads that run the model.
+        workers: threads that run the model; 0: the event loop runs it itself.
         limit: the most photos that may be accepted and not yet answered.
         seconds: what a photo takes a worker, as far as is known before work begins.
     """
@@ -65,12 +66,13 @@ class Batcher:
 
         Args:
             predict: uint8 `[n, size, size, 3]` to float32 `[n, classes]`; called in the workers'
-                threads, several at once.
+                threads, several at once, or on the loop's.
             observe: what records the requests and runs.
         """
         self.plan = plan
         self._observe = observe
-        self._workers = Workers(predict, plan, self._deliver)
+        crew: type[Inline] | type[Workers] = Workers if plan.workers else Inline
+        self._workers: Crew = crew(predict, plan, self._deliver)
         self._photo_seconds = plan.seconds
         self._open = 0
         self._closing = False
@@ -137,7 +139,7 @@ class Batcher:
         if photos > limit:
             return too_many(photos, limit)
         if self._open + photos > limit:
-            return overloaded(self._open * self._photo_seconds / self.plan.workers)
+            return overloaded(self._open * self._photo_seconds / max(1, self.plan.workers))
         if not self._workers.started:
             self._workers.start()
         return None

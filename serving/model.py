@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.batching import Batcher, BatchPlan
+from serving.batching import GROUP_SECONDS, Batcher, BatchPlan
 from serving.bundle import Bundle
 from serving.cores import usable_cores
 from serving.curve import BatchCurve, measure_curve
@@ -28,7 +28,8 @@ class ModelOptions:
     Attributes:
         providers: of onnxruntime; the first has to work.
         precision: of the bundle's variants; `fastest`: the one that does most photos a second.
-        workers: threads that call the model; default: one for each core that we may use.
+        workers: threads that call the model; 0: the network's own thread does. Default: one for
+            each core that we may use; none if that is a single one and a run is short.
         queue: the most photos that may be accepted and not yet answered.
         largest_batch: the most photos of one run.
     """
@@ -77,7 +78,7 @@ class ServedModel:
         """
         bundle = Bundle.open(folder)
         chosen = _choose(bundle, options)
-        plan = BatchPlan.of(chosen.curve, _workers(chosen.engine, options), options.queue)
+        plan = BatchPlan.of(chosen.curve, _workers(chosen, options), options.queue)
         observations = Observations(name, version, bundle.labels)
         batcher = Batcher(chosen.engine.run, plan, observations)
         precision, engine, curve = chosen
@@ -141,7 +142,11 @@ def _verify(bundle: Bundle, precision: str, options: ModelOptions) -> _Verified:
     return _Verified(precision, engine, curve)
 
 
-def _workers(engine: Engine, options: ModelOptions) -> int:
+def _workers(chosen: _Verified, options: ModelOptions) -> int:
     if options.workers is not None:
         return options.workers
-    return usable_cores() if engine.provider == CPU else _DEVICE_WORKERS
+    if chosen.engine.provider != CPU:
+        return _DEVICE_WORKERS
+    cores = usable_cores()
+    is_short = chosen.curve.seconds[chosen.curve.best()] <= GROUP_SECONDS
+    return 0 if cores == 1 and is_short else cores

@@ -1,39 +1,96 @@
-"""Threads that run the model on what waits in a queue.
+"""Who runs the model on what waits in a queue: threads, or the event loop itself.
 
-onnxruntime lets go of the interpreter while it computes, so they work beside the event loop. Each
-way back to the loop wakes it, which costs more than an answer does; hence a worker takes a group
-of pieces at once and brings all their answers back together.
+onnxruntime lets go of the interpreter while it computes, so threads work beside the event loop.
+Each way back to the loop wakes it, which costs more than an answer does; hence a worker takes a
+group of pieces at once and brings all their answers back together. On a single core there is
+nothing to work beside: there the loop runs short models itself, and nobody wakes anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections import deque
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
-import numpy as np
-
-from serving.observations import Run, sample_values
-from serving.pieces import Outcome, Piece
-from serving.problems import expired, failed
-from serving.session import Images, Probabilities
+from serving.pieces import Piece
+from serving.runner import Deliver, Predict, Runner
 
 if TYPE_CHECKING:
     from serving.batching import BatchPlan
 
-log = logging.getLogger(__name__)
 
-Predict = Callable[[Images], Probabilities]
-Answers = list[tuple[Piece, Outcome]]
-Deliver = Callable[[Answers, list[Run]], None]
+class Crew(ABC):
+    """Whoever runs what is put before him."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin, for the event loop that is running."""
+
+    @property
+    @abstractmethod
+    def started(self) -> bool:
+        """Whether it began."""
+
+    @abstractmethod
+    def put(self, piece: Piece) -> None:
+        """Take a piece; on the loop's thread."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Run what waits, then end; blocks until then, and not in the loop's thread."""
 
 
-class Workers:
+@final
+class Inline(Crew):
+    """The event loop itself, a chunk at a time: between two it hears what came."""
+
+    def __init__(self, predict: Predict, plan: BatchPlan, deliver: Deliver) -> None:
+        """Nothing runs yet.
+
+        Args:
+            predict: called on the loop's thread, with at most `plan.chunk` photos.
+            deliver: called with the answers of a chunk and its runs.
+        """
+        self._runner = Runner(predict, plan.chunk)
+        self._chunk = plan.chunk
+        self._deliver = deliver
+        self._waiting: deque[Piece] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def started(self) -> bool:
+        return self._loop is not None
+
+    def put(self, piece: Piece) -> None:
+        assert self._loop is not None
+        if not self._waiting:
+            self._loop.call_soon(self._turn)
+        self._waiting.append(piece)
+
+    def end(self) -> None:
+        """Nothing waits: whoever ends it has waited for all answers."""
+
+    def _turn(self) -> None:
+        assert self._loop is not None
+        group = [self._waiting.popleft()]
+        photos = len(group[0].images)
+        while self._waiting and photos + len(self._waiting[0].images) <= self._chunk:
+            group.append(self._waiting.popleft())
+            photos += len(group[-1].images)
+        if self._waiting:
+            self._loop.call_soon(self._turn)
+        self._deliver(*self._runner.run(group))
+
+
+@final
+class Workers(Crew):
     """The threads of one model."""
 
     def __init__(self, predict: Predict, plan: BatchPlan, deliver: Deliver) -> None:
@@ -43,15 +100,13 @@ class Workers:
             predict: called by several threads at once, with at most `plan.chunk` photos.
             deliver: called on the loop's thread with the answers of a group and its runs.
         """
-        self._predict = predict
+        self._runner = Runner(predict, plan.chunk)
         self._plan = plan
         self._deliver = deliver
         self._queue: SimpleQueue[Piece | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self.put = self._queue.put
 
     def start(self) -> None:
-        """Begin, for the event loop that is running."""
         loop = asyncio.get_running_loop()
         for number in range(self._plan.workers):
             thread = threading.Thread(
@@ -62,21 +117,19 @@ class Workers:
 
     @property
     def started(self) -> bool:
-        """Whether there are threads."""
         return bool(self._threads)
 
+    def put(self, piece: Piece) -> None:
+        self._queue.put(piece)
+
     def end(self) -> None:
-        """Run what waits, then end; blocks until then."""
         self._queue.put(None)
         for thread in self._threads:
             thread.join()
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while group := self._take():
-            answers: Answers = []
-            runs: list[Run] = []
-            for pieces in _chunks(group, self._plan.chunk):
-                self._answer(pieces, answers, runs)
+            answers, runs = self._runner.run(group)
             try:
                 loop.call_soon_threadsafe(self._deliver, answers, runs)
             except RuntimeError:  # the loop is closed: nobody waits for an answer
@@ -104,60 +157,3 @@ class Workers:
                 return group
         queue.put(None)
         return group
-
-    def _answer(self, pieces: list[Piece], answers: Answers, runs: list[Run]) -> None:
-        started = time.monotonic()
-        late = [piece for piece in pieces if piece.deadline < started]
-        if late:
-            answers += [(one, Outcome(None, expired(), started - one.arrived)) for one in late]
-            pieces = [piece for piece in pieces if piece.deadline >= started]
-        if pieces:
-            run = self._run(pieces, started)
-            answers += _refused(pieces, started) if run is None else _shared(pieces, run)
-            runs += [run] if run else []
-
-    def _run(self, pieces: list[Piece], started: float) -> Run | None:
-        """One call of the model; nothing if it fails."""
-        images = pieces[0].images
-        if len(pieces) > 1:
-            images = np.concatenate([piece.images for piece in pieces])
-        try:
-            sample = sample_values(images)
-            probabilities = self._predict(images)
-        except Exception:
-            log.exception("the model failed on a batch of %d", len(images))
-            return None
-        waited = [started - piece.arrived for piece in pieces]
-        return Run(sample, probabilities, waited, time.monotonic() - started)
-
-
-def _chunks(group: list[Piece], most: int) -> Iterator[list[Piece]]:
-    """Neighbours that fit into one run together."""
-    chunk: list[Piece] = []
-    photos = 0
-    for piece in group:
-        if chunk and photos + len(piece.images) > most:
-            yield chunk
-            chunk, photos = [], 0
-        chunk.append(piece)
-        photos += len(piece.images)
-    if chunk:
-        yield chunk
-
-
-def _refused(pieces: list[Piece], started: float) -> Answers:
-    return [(piece, Outcome(None, failed(), started - piece.arrived)) for piece in pieces]
-
-
-def _shared(pieces: list[Piece], run: Run) -> Answers:
-    """To each piece its rows."""
-    rows = run.probabilities
-    size = len(rows)
-    if len(pieces) == 1:
-        return [(pieces[0], Outcome(rows, None, run.waited[0], run.seconds, size))]
-    answers, start = [], 0
-    for piece, waited in zip(pieces, run.waited, strict=True):
-        end = start + len(piece.images)
-        answers.append((piece, Outcome(rows[start:end], None, waited, run.seconds, size)))
-        start = end
-    return answers

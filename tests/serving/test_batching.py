@@ -77,7 +77,7 @@ plans = st.builds(
     BatchPlan,
     chunk=st.integers(1, 5),
     group=st.integers(1, 12),
-    workers=st.integers(1, 3),
+    workers=st.integers(0, 3),
     limit=st.integers(1, 40),
 )
 
@@ -271,6 +271,26 @@ def test_threads_end_with_the_queue(model):
     asyncio.run(check())
 
 
+def test_the_loop_itself_fills_chunks_and_hears_others_between_them(model):
+    heard: list[int] = []
+
+    async def check():
+        batcher = Batcher(model, BatchPlan(chunk=2, workers=0))
+        before = threading.active_count()
+        outcomes: list = []
+        for _ in range(5):
+            batcher.submit(numbered(1), None, outcomes.append)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: heard.append(len(outcomes)))
+        await batcher.drain()
+        assert statuses(outcomes) == [200] * 5
+        assert not [one for one in threading.enumerate() if one.name.startswith("model-")]
+        assert threading.active_count() <= before + 1  # the thread that drained
+
+    asyncio.run(check())
+    assert (model.batches, heard) == ([2, 2, 1], [2])
+
+
 def test_workers_end_when_the_loop_is_gone(model):
     async def check():
         batcher = Batcher(model, BatchPlan(1, 8, 2))
@@ -285,13 +305,14 @@ def test_workers_end_when_the_loop_is_gone(model):
         assert not thread.is_alive()
 
 
-def test_many_at_once_on_the_real_model(bundle_folder):
+@pytest.mark.parametrize("workers", [0, 2])
+def test_many_at_once_on_the_real_model(bundle_folder, workers):
     engine = Engine(Bundle.open(bundle_folder))
     photos = np.random.default_rng(1).integers(0, 256, (300, SIZE, SIZE, 3), dtype=np.uint8)
     expected = engine.predict(photos)
 
     async def check():
-        batcher = Batcher(engine.run, BatchPlan(4, 16, 2, limit=1000))
+        batcher = Batcher(engine.run, BatchPlan(4, 16, workers, limit=1000))
         parts = np.split(photos, range(3, 300, 3))
         given = await asyncio.gather(*(batcher.predict(part) for part in parts))
         await batcher.drain()

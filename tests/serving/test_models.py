@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -58,9 +57,14 @@ def test_a_model_says_what_it_is(open_version):
     assert model.batcher.plan.workers == 1
 
 
-def test_as_many_workers_as_cores(bundle_folder):
+@pytest.mark.parametrize(("cores", "seconds", "workers"), [(3, 10, 3), (1, 10, 0), (1, 0, 1)])
+def test_as_many_workers_as_cores_and_none_where_the_loop_does(
+    bundle_folder, monkeypatch, cores, seconds, workers
+):
+    monkeypatch.setattr("serving.model.usable_cores", lambda: cores)
+    monkeypatch.setattr("serving.model.GROUP_SECONDS", seconds)
     model = ServedModel.load("m", "1", bundle_folder, ModelOptions(largest_batch=1))
-    assert 1 <= model.batcher.plan.workers <= os.cpu_count()
+    assert model.batcher.plan.workers == workers
 
 
 def test_answers_are_those_of_the_engine(models):
