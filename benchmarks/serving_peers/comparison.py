@@ -59,6 +59,9 @@ def compare(options: argparse.Namespace, tell: Tell) -> dict[str, Any]:
     return found
 
 
+_TOLD = ("endpoint", "variant", "provider", "images", "rounds", "seconds")
+
+
 def _compare_speed(
     options: argparse.Namespace, environments: Environments, folder: Path, tell: Tell
 ) -> dict[str, Any]:
@@ -87,14 +90,9 @@ def _compare_speed(
     return {
         "machine": facts(core, load_core),
         "engine": engine(),
-        "endpoint": options.endpoint,
-        "variant": options.variant,
-        "provider": options.provider,
-        "images": options.images,
+        **{name: getattr(options, name) for name in _TOLD},
         "load": load.name,
         "ceiling": ceiling,
-        "rounds": options.rounds,
-        "seconds": options.seconds,
         "limit": limits[None],
         "sides": [_about(side, entrants) for side in sides if _takes_part(side, entrants)],
         "tables": {str(one): side_rows(measurements, one) for one in options.connections},
