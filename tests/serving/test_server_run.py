@@ -97,7 +97,7 @@ def test_wrong_options_are_usage_errors(folder):
     for wrong in (
         ["--provider", "abacus"],
         ["--port", "99999"],
-        ["--workers", "0"],
+        ["--workers", "-1"],
         ["--token", ""],
         ["--huh"],
     ):
