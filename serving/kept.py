@@ -5,7 +5,6 @@ Several processes may share the folder.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from tlsearch.errors import BundleError
 from tlsearch.export.checksums import CHECKSUMS_FILE, verify_checksums
+from tlsearch.files import sync
 from tlsearch.paths import Paths
 
 _DOWNLOAD = ".download-"
@@ -61,7 +61,7 @@ def is_whole(place: Path) -> bool:
 
 def put(part: Path, place: Path) -> None:
     """Rename the whole bundle to its place, where a damaged one may stand, or another process's."""
-    _sync(part)
+    sync(part)
     try:
         part.rename(place)
     except OSError:
@@ -69,15 +69,7 @@ def put(part: Path, place: Path) -> None:
             return
         place.rename(part.parent / "replaced")
         part.rename(place)
-    _sync(place.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(place.parent)
 
 
 def _remove_stale(folder: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
+from serving.cores import usable_cores
 from serving.engine import Images
 from serving.http.refusals import unreadable, unsupported
 from serving.model import ServedModel
@@ -28,7 +28,7 @@ class Decoder:
     def __init__(self, options: PhotoOptions) -> None:
         """Threads start with the first photo."""
         self._options = options
-        self._count = options.decoders or len(os.sched_getaffinity(0))
+        self._count = options.decoders or usable_cores()
         self._threads = ThreadPoolExecutor(self._count, "decode")
         self._open = 0
 
