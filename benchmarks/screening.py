@@ -24,14 +24,13 @@ from typing import Any
 from peers.command import carry_out
 from peers.machine import facts
 from peers.ours import run_sweep
-from peers.photos import thin_out
+from peers.photos import link
 from peers.process import Run
 from peers.rankings import judge
 from rich.console import Console
 from rich.table import Table
 
 from tlsearch.config.schema import BackboneChoice
-from tlsearch.errors import DataError
 from tlsearch.search.screening import candidate
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
@@ -158,22 +157,6 @@ def _screened(ran: Run) -> dict[str, Any]:
         "rows": result["rows"],
         "remarks": result["remarks"],
     }
-
-
-def link(source: Path, count: int | None, target: Path) -> Path:
-    """Links to about `count` of the photos, a folder for each class.
-
-    Raises:
-        DataError: there are none.
-    """
-    files = [(file, file.parent.name) for file in sorted(source.glob("*/*")) if file.is_file()]
-    if not files:
-        expected = "a folder with a folder of photos for each class"
-        raise DataError("no photos", received=source, expected=expected, hint="--data FOLDER")
-    for file, label in thin_out(files, count):
-        (target / label).mkdir(parents=True, exist_ok=True)
-        (target / label / file.name).symlink_to(file.resolve())
-    return target
 
 
 def show(findings: dict[str, Any], console: Console) -> None:

@@ -32,6 +32,22 @@ def split_folders(source: Path, count: int | None, target: Path) -> Path:
     return target
 
 
+def link(source: Path, count: int | None, target: Path) -> Path:
+    """Links to about `count` of the photos, a folder for each class.
+
+    Raises:
+        DataError: there are none.
+    """
+    files = [(file, file.parent.name) for file in sorted(source.glob("*/*")) if file.is_file()]
+    if not files:
+        expected = "a folder with a folder of photos for each class"
+        raise DataError("no photos", received=source, expected=expected, hint="--data FOLDER")
+    for file, label in thin_out(files, count):
+        (target / label).mkdir(parents=True, exist_ok=True)
+        (target / label / file.name).symlink_to(file.resolve())
+    return target
+
+
 def repeat(split: Path, copies: int, target: Path) -> Path:
     """The same folders with `copies` photos for each.
 
