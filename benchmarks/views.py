@@ -102,7 +102,7 @@ def sweep(options: argparse.Namespace, photos: Path, views: int | str) -> dict[s
 def _accuracies(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
     """By trial, of each seed."""
     found: dict[str, list[float]] = {}
-    for row in sorted(rows, key=lambda row: row["number"]):
+    for row in sorted(rows, key=lambda row: row["trial"]):
         found.setdefault(f"{row['backbone']} {row['unfreeze']}", []).append(row["value"])
     return found
 

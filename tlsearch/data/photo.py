@@ -7,6 +7,7 @@ the pixels it was trained on. Imports Pillow, numpy and tlsearch.errors, nothing
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,7 +46,15 @@ class UnreadablePhoto(DataError):
         self.reason = reason
 
     def __reduce__(self) -> tuple[type[UnreadablePhoto], tuple[str]]:
-        return UnreadablePhoto, (self.reason,)
+        return type(self), (self.reason,)
+
+
+class UnknownFormat(UnreadablePhoto):
+    """These bytes are a picture in none of the formats that are read."""
+
+
+class TooManyPixels(UnreadablePhoto):
+    """The header says that the picture is larger than may be decoded."""
 
 
 def read_photo(source: Path | bytes, size: int) -> np.ndarray:
@@ -59,8 +68,7 @@ def read_photo(source: Path | bytes, size: int) -> np.ndarray:
         UnreadablePhoto: the file cannot be opened, or is no whole picture.
     """
     data = source if isinstance(source, bytes) else _read(source)
-    photo = decode(data).resize((size, size), Image.Resampling.BILINEAR)
-    return np.array(photo, dtype=np.uint8)
+    return read_opened(open_photo(data), size)
 
 
 def decode(data: bytes) -> Image.Image:
@@ -69,12 +77,59 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         UnreadablePhoto: an unknown format, too many pixels, or a damaged or truncated file.
     """
+    return _decode(open_photo(data))
+
+
+def open_photo(
+    data: bytes, formats: Sequence[str] = FORMATS, pixels: int = PIXEL_LIMIT
+) -> Image.Image:
+    """Look at a photo's header; nothing is decoded. `read_opened` goes on from here.
+
+    Args:
+        formats: names of Pillow, of `FORMATS`.
+        pixels: the most that width times height may be; above `PIXEL_LIMIT` that counts.
+
+    Raises:
+        UnknownFormat: it is a picture in none of the formats.
+        TooManyPixels: more than may be.
+        UnreadablePhoto: there is nothing, or the header is damaged.
+    """
+    if not data:
+        raise UnreadablePhoto("the file is empty")
+    limit = min(pixels, PIXEL_LIMIT)
     try:
-        image = _open(data)
+        image = Image.open(io.BytesIO(data), formats=formats)
+    except Image.UnidentifiedImageError as error:
+        reason = f"not a picture in one of the formats {', '.join(formats)}"
+        raise UnknownFormat(reason) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise TooManyPixels(f"more than {limit:,} pixels") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers of headers raise nearly every built-in error
+        raise UnreadablePhoto(_explain(error)) from error
+    width, height = image.size
+    if width * height > limit:
+        raise TooManyPixels(f"{width} x {height} pixels are more than {limit:,}")
+    return image
+
+
+def read_opened(image: Image.Image, size: int) -> np.ndarray:
+    """What `read_photo` makes of a photo that `open_photo` opened. To be called once for each.
+
+    Raises:
+        UnreadablePhoto: it is no whole picture.
+    """
+    photo = _decode(image).resize((size, size), Image.Resampling.BILINEAR)
+    return np.array(photo, dtype=np.uint8)
+
+
+def _decode(image: Image.Image) -> Image.Image:
+    try:
         image.load()
         _turn_upright(image)
         return _to_rgb(image)
-    except (UnreadablePhoto, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly every built-in error
         raise UnreadablePhoto(_explain(error)) from error
@@ -87,21 +142,7 @@ def _read(path: Path) -> bytes:
         raise UnreadablePhoto(f"{path}: {error.strerror}") from error
 
 
-def _open(data: bytes) -> Image.Image:
-    if not data:
-        raise UnreadablePhoto("the file is empty")
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
-    width, height = image.size
-    if width * height > PIXEL_LIMIT:
-        raise UnreadablePhoto(f"{width} x {height} pixels are more than {PIXEL_LIMIT:,}")
-    return image
-
-
 def _explain(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"not a picture in one of the formats {', '.join(FORMATS)}"
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return f"more than {PIXEL_LIMIT:,} pixels"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
