@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import suppress
 
 import pytest
 
@@ -50,4 +51,27 @@ def test_damaged_lines_are_refused(folder, line):
 def test_bytes_that_are_no_text(folder):
     (folder / "SHA256SUMS").write_bytes(b"\xff\xfe")
     with pytest.raises(BundleError, match="is damaged"):
+        verify_checksums(folder)
+
+
+def test_every_bit_of_the_checksums_counts(folder):
+    """No checksum watches over them."""
+    file = folder / "SHA256SUMS"
+    content = file.read_bytes()
+    passed = []
+    for place in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        file.write_bytes(changed)
+        with suppress(BundleError):
+            verify_checksums(folder)
+            passed.append(place)
+    assert passed == []
+
+
+@pytest.mark.parametrize("end", ["", "\n\n", "\r\n"])
+def test_lines_end_as_they_are_written(folder, end):
+    text = (folder / "SHA256SUMS").read_text().removesuffix("\n")
+    (folder / "SHA256SUMS").write_bytes((text + end).encode())
+    with pytest.raises(BundleError):
         verify_checksums(folder)

@@ -40,13 +40,16 @@ def verify_checksums(folder: Path) -> None:
 
 def _read_checksums(folder: Path) -> dict[str, str]:
     try:
-        text = (folder / CHECKSUMS_FILE).read_text(encoding="utf-8")
+        text = (folder / CHECKSUMS_FILE).read_bytes().decode("utf-8")
     except OSError as error:
         raise not_a_bundle(folder, f"{CHECKSUMS_FILE}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise _unreadable_checksums(folder, "bytes that are not UTF-8") from error
+    *lines, rest = text.split("\n")  # `splitlines` takes other characters for the end of a line
+    if rest:
+        raise _unreadable_checksums(folder, f"a last line without its end: {rest}")
     sums = {}
-    for line in text.splitlines():
+    for line in lines:
         digest, gap, name = line.partition("  ")
         if len(digest) != 64 or not gap or not name:
             raise _unreadable_checksums(folder, line)
