@@ -14,18 +14,15 @@ from functools import partial
 
 from serving.curve import BatchCurve
 from serving.observations import Observations, Run
-from serving.pieces import Done, Outcome, Piece, cut
+from serving.pieces import Done, Outcome, Piece, Unread, cut
 from serving.problems import Problem, overloaded, too_many, unavailable
-from serving.runner import Answers, Predict
+from serving.runner import GROUP_SECONDS, Answers, Predict
 from serving.session import Images, Probabilities
 from serving.workers import Crew, Inline, Workers
 
 __all__ = ["BatchPlan", "Batcher", "Done", "Outcome"]
 
 log = logging.getLogger(__name__)
-
-GROUP_SECONDS = 0.010
-"""How long a worker computes at most before it brings answers back."""
 
 _NEWEST = 0.1
 
@@ -83,10 +80,11 @@ class Batcher:
         """Photos that were accepted and are not yet answered."""
         return self._open
 
-    def submit(self, images: Images, deadline: float | None, done: Done) -> None:
-        """Have uint8 `[n, size, size, 3]` photos, n at least 1, predicted.
+    def submit(self, images: Images | Unread, deadline: float | None, done: Done) -> None:
+        """Have photos predicted.
 
         Args:
+            images: uint8 `[n, size, size, 3]`, n at least 1, or a photo that has to be read first.
             deadline: after which they need not be run, on the clock of `time.monotonic`.
             done: called exactly once, on the loop's thread, perhaps before this returns.
         """
@@ -151,7 +149,8 @@ class Batcher:
         if not self._open:
             self._idle.set()
         if runs:
-            newest = sum(run.seconds for run in runs) / sum(len(run.probabilities) for run in runs)
+            spent = sum(run.reading + run.seconds for run in runs)
+            newest = spent / sum(len(run.probabilities) for run in runs)
             self._photo_seconds += _NEWEST * (newest - self._photo_seconds)
             if self._observe is not None:
                 self._observe.record(runs)

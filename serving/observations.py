@@ -37,12 +37,14 @@ class Run(NamedTuple):
         probabilities: float32 `[n, classes]`.
         waited: seconds in the queue of each of its pieces.
         seconds: that the call took.
+        reading: seconds before the call in which its photos were read.
     """
 
     sample: bytes
     probabilities: Probabilities
     waited: list[float]
     seconds: float
+    reading: float = 0.0
 
 
 @dataclass(eq=False)
@@ -121,7 +123,7 @@ class Observations:
 
     def _count(self, runs: list[Run]) -> None:
         counts = self._counts
-        samples, answers, waits, seconds = zip(*runs, strict=True)
+        samples, answers, waits, seconds, _ = zip(*runs, strict=True)
         probabilities = np.concatenate(answers)
         counts.queue.add(list(chain.from_iterable(waits)))
         counts.run.add(seconds)

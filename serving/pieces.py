@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,18 +34,34 @@ class Outcome(NamedTuple):
 Done = Callable[[Outcome], None]
 
 
+class Unread(ABC):
+    """A photo that is read only when its turn comes, by whoever runs the model."""
+
+    def __len__(self) -> int:
+        """It is one."""
+        return 1
+
+    @abstractmethod
+    def read(self) -> Images:
+        """As uint8 `[1, size, size, 3]`; called once, in any thread.
+
+        Raises:
+            Problem: it cannot be read.
+        """
+
+
 @dataclass(slots=True, eq=False)
 class Piece:
     """Photos of one request that run together.
 
     Attributes:
-        images: uint8 `[n, size, size, 3]`.
+        images: uint8 `[n, size, size, 3]`, or what becomes `[1, size, size, 3]`.
         deadline: when there is no point any more, on the clock of `time.monotonic`.
         done: called once, on the event loop's thread.
         arrived: on the same clock.
     """
 
-    images: Images
+    images: Images | Unread
     deadline: float
     done: Done
     arrived: float
@@ -53,6 +70,7 @@ class Piece:
 def cut(request: Piece, most: int) -> Iterator[Piece]:
     """The request in pieces of at most `most` photos, whose answers become one."""
     images = request.images
+    assert not isinstance(images, Unread)  # one photo is not cut
     starts = range(0, len(images), most)
     joint = _Joint(len(starts), request.done)
     for number, start in enumerate(starts):

@@ -34,7 +34,9 @@ class Problem(TlsearchError):
 
     @property
     def outcome(self) -> str:
-        """The title as a word for metrics, such as `too_large`."""
+        """A word for metrics, such as `too_large`; `invalid` for all else that clients do wrong."""
+        if self.status < 500 and self.status != 413:
+            return "invalid"
         return self.title.lower().replace(" ", "_")
 
     @property

@@ -9,14 +9,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from serving.observations import Run, sample_values
-from serving.pieces import Outcome, Piece
-from serving.problems import expired, failed
+from serving.pieces import Outcome, Piece, Unread
+from serving.problems import Problem, expired, failed
 from serving.session import Images, Probabilities
 
 log = logging.getLogger(__name__)
 
+GROUP_SECONDS = 0.010
+"""How long a worker computes, as far as is known before, until it brings answers back."""
+_LATE_SECONDS = 2 * GROUP_SECONDS
+
 Predict = Callable[[Images], Probabilities]
 Answers = list[tuple[Piece, Outcome]]
+Portion = tuple[Answers, list[Run]]
+"""Answers, and the runs that were made for them."""
 Deliver = Callable[[Answers, list[Run]], None]
 
 
@@ -32,13 +38,18 @@ class Runner:
         self._predict = predict
         self._chunk = chunk
 
-    def run(self, group: list[Piece]) -> tuple[Answers, list[Run]]:
-        """An answer for each piece, and the runs that were made for them."""
+    def run(self, group: list[Piece]) -> Iterator[Portion]:
+        """An answer for each piece, all together, or in portions if it takes long."""
         answers: Answers = []
         runs: list[Run] = []
+        late = time.monotonic() + _LATE_SECONDS
         for pieces in _chunks(group, self._chunk):
+            if answers and time.monotonic() > late:
+                yield answers, runs
+                answers, runs = [], []
+                late = time.monotonic() + _LATE_SECONDS
             self._answer(pieces, answers, runs)
-        return answers, runs
+        yield answers, runs
 
     def _answer(self, pieces: list[Piece], answers: Answers, runs: list[Run]) -> None:
         started = time.monotonic()
@@ -46,6 +57,7 @@ class Runner:
         if late:
             answers += [(one, Outcome(None, expired(), started - one.arrived)) for one in late]
             pieces = [piece for piece in pieces if piece.deadline >= started]
+        pieces = [piece for piece in pieces if _is_read(piece, started, answers)]
         if pieces:
             run = self._run(pieces, started)
             answers += _refused(pieces, started) if run is None else _shared(pieces, run)
@@ -53,9 +65,8 @@ class Runner:
 
     def _run(self, pieces: list[Piece], started: float) -> Run | None:
         """One call of the model; nothing if it fails."""
-        images = pieces[0].images
-        if len(pieces) > 1:
-            images = np.concatenate([piece.images for piece in pieces])
+        images = _join(pieces)
+        began = time.monotonic()
         try:
             sample = sample_values(images)
             probabilities = self._predict(images)
@@ -63,7 +74,7 @@ class Runner:
             log.exception("the model failed on a batch of %d", len(images))
             return None
         waited = [started - piece.arrived for piece in pieces]
-        return Run(sample, probabilities, waited, time.monotonic() - started)
+        return Run(sample, probabilities, waited, time.monotonic() - began, began - started)
 
 
 def _chunks(group: list[Piece], most: int) -> Iterator[list[Piece]]:
@@ -78,6 +89,28 @@ def _chunks(group: list[Piece], most: int) -> Iterator[list[Piece]]:
         photos += len(piece.images)
     if chunk:
         yield chunk
+
+
+def _is_read(piece: Piece, started: float, answers: Answers) -> bool:
+    """Whether its photos are there, read by now; if not, what is wrong becomes its answer."""
+    if not isinstance(piece.images, Unread):
+        return True
+    try:
+        piece.images = piece.images.read()
+    except Problem as problem:
+        wrong = problem
+    except Exception:
+        log.exception("a photo could not be read")
+        wrong = failed()
+    else:
+        return True
+    answers.append((piece, Outcome(None, wrong, started - piece.arrived)))
+    return False
+
+
+def _join(pieces: list[Piece]) -> Images:
+    images = [piece.images for piece in pieces if not isinstance(piece.images, Unread)]
+    return images[0] if len(images) == 1 else np.concatenate(images)
 
 
 def _refused(pieces: list[Piece], started: float) -> Answers:

@@ -86,7 +86,8 @@ class Inline(Crew):
             photos += len(group[-1].images)
         if self._waiting:
             self._loop.call_soon(self._turn)
-        self._deliver(*self._runner.run(group))
+        for portion in self._runner.run(group):
+            self._deliver(*portion)
 
 
 @final
@@ -129,9 +130,9 @@ class Workers(Crew):
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while group := self._take():
-            answers, runs = self._runner.run(group)
             try:
-                loop.call_soon_threadsafe(self._deliver, answers, runs)
+                for portion in self._runner.run(group):
+                    loop.call_soon_threadsafe(self._deliver, *portion)
             except RuntimeError:  # the loop is closed: nobody waits for an answer
                 self._queue.put(None)
                 return
