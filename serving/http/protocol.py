@@ -46,6 +46,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         self._receiving = False
         self._in_head = False
         self._head_bytes = self._body_bytes = self._fed = self._block = self._held = 0
+        self._hears_until = 0.0
         self._last_words: Problem | None = None
 
     # The transport
@@ -66,6 +67,8 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
+            silent_at = self.loop.time() + _GIVE_UP_SECONDS
+            self.deadline = max(self.deadline, min(silent_at, self._hears_until))
             return
         self._block = len(data)
         self._fed += self._block
@@ -99,6 +102,7 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
     def shutdown(self) -> None:
         """Answer what has begun, and what the client sends before it hears of the end."""
         self._leaving = True
+        self._hears_until = 0.0
         if self._busy:
             self.cycle.keep_alive = False
         if self._receiving:
@@ -288,8 +292,8 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
             self._last_words, self._closing = problem, True
             self.flow.pause_reading()
         elif self._receiving and not self._in_head and self.cycle.response_started:
-            self.transport.close()
-            self._expect_within(_GIVE_UP_SECONDS)
+            self._closing = True
+            self._hear_out(self.cycle.response_complete)
         else:
             self._dismiss(problem)
 
@@ -303,11 +307,21 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         return False
 
     def _dismiss(self, problem: Problem) -> None:
-        """Say why, hear the client out for a while so that it reads it, and close."""
+        """Say why, and close."""
         self._closing = True
         self._write_last(problem.status, write_problem(problem))
+        self._hear_out()
+
+    def _hear_out(self, is_answered: bool = True) -> None:
+        """Close, but not before the client has said what it has to say, so that it reads.
+
+        Who closes on bytes that were not read resets the connection, and a reset may overtake
+        the answer. What still comes is thrown away, as long as the request may take to come.
+        """
         self._release()
-        if self.transport.can_write_eof():
+        if self._receiving and not self._leaving and self.deadline < math.inf:
+            self._hears_until = self.deadline
+        if is_answered and self.transport.can_write_eof():
             self.transport.write_eof()
             self.flow.resume_reading()
         else:
