@@ -17,10 +17,14 @@ from types import FrameType
 from typing import Any, cast
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from serving.http.app import make_app
+from serving.http.classify import Classifier
+from serving.http.direct import Direct
 from serving.http.front import PROBES, Front, Guard
 from serving.http.infer import Inference
+from serving.http.photos import Photos
 from serving.http.protocol import InferProtocol
 from serving.models import Models
 from serving.options import ServeOptions
@@ -61,8 +65,10 @@ class Server(uvicorn.Server):
         self._end = math.inf
         self._source = open_source(options)
         self.models = Models(self._source.openers)
-        self.front = _make_front(options, self.models)
-        super().__init__(_configure(options, self.models, self.front))
+        classifier = Classifier(self.models, Photos(options.photos), options.deadline)
+        self.front = _make_front(options, self.models, classifier)
+        app = make_app(self.models, self.front.guard, classifier, options)
+        super().__init__(_configure(options, app, self.front))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes or the models cannot be loaded."""
@@ -121,12 +127,13 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _make_front(options: ServeOptions, models: Models) -> Front:
+def _make_front(options: ServeOptions, models: Models, classifier: Classifier) -> Front:
     open_paths = (*PROBES, "/", *(["/metrics"] if options.open_metrics else []))
     limits = options.limits
     inference = Inference(models, options.deadline, limits.body_bytes, limits.json_bytes)
     guard = Guard(options.token, open_paths)
-    return Front(limits, guard, inference, _closing_seconds(options) - 2 * limits.linger_seconds)
+    desk = Direct(inference, classifier)
+    return Front(limits, guard, desk, _closing_seconds(options) - 2 * limits.linger_seconds)
 
 
 def _closing_seconds(options: ServeOptions) -> float:
@@ -134,8 +141,7 @@ def _closing_seconds(options: ServeOptions) -> float:
     return max(options.grace - options.lame_duck - _LAST_SECONDS, _LAST_SECONDS)
 
 
-def _configure(options: ServeOptions, models: Models, front: Front) -> uvicorn.Config:
-    app = make_app(models, front.guard, options)
+def _configure(options: ServeOptions, app: ASGIApp, front: Front) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=cast(Any, partial(InferProtocol, front)),

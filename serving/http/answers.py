@@ -1,18 +1,23 @@
-"""The model's answer as the Open Inference Protocol v2 writes it, and how it travels in HTTP."""
+"""What the model says, as the Open Inference Protocol v2 or `/v1/classify` writes it, in HTTP."""
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from serving.engine import Probabilities
+from serving.http.refusals import problem_of
 from serving.http.tensors import OUTPUT, Wish
 from serving.model import ServedModel
 from serving.problems import PROBLEM_JSON, Problem
+
+Reply = Callable[[int, bytes], None]
+"""Takes a status, and header fields with the body behind them."""
 
 
 def write_answer(model: ServedModel, probabilities: Probabilities, wish: Wish) -> bytes:
@@ -29,6 +34,36 @@ def write_answer(model: ServedModel, probabilities: Probabilities, wish: Wish) -
     if wish.binary:
         return _write(model, wish, (output, probabilities.tobytes()))
     return _write(model, wish, ({**output, "data": probabilities.ravel().tolist()}, b""))
+
+
+def write_labels(model: ServedModel, row: Probabilities, top: int) -> bytes:
+    """Fields, blank line and body for one photo.
+
+    Args:
+        row: float32 `[classes]`.
+        top: how many labels.
+    """
+    text = json.dumps({**about(model), **labelled(model, row, top)}, separators=(",", ":"))
+    return frame(b"application/json", text.encode())
+
+
+def about(model: ServedModel) -> dict[str, str]:
+    """Which model it is that says so."""
+    return {"model": model.name, "version": model.version}
+
+
+def labelled(model: ServedModel, row: Probabilities, top: int) -> dict[str, Any]:
+    """The most probable labels of one photo; arguments as in `write_labels`."""
+    best = np.argsort(-row, kind="stable")[:top].tolist()
+    labels = model.labels
+    ranked = [{"label": labels[place], "probability": float(row[place])} for place in best]
+    return {**ranked[0], "predictions": ranked}
+
+
+def refuse(reply: Reply, error: Exception) -> None:
+    """Answer with a problem; whatever is none is the server's fault."""
+    problem = problem_of(error)
+    reply(problem.status, write_problem(problem))
 
 
 def write_problem(problem: Problem) -> bytes:

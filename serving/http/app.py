@@ -14,7 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.http.answers import problem_fields
-from serving.http.classify import Classifier
+from serving.http.classify import PATH, Classifier
+from serving.http.forms import Forms
 from serving.http.front import Guard
 from serving.http.page import show_page
 from serving.http.protocol_v2 import ProtocolV2
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from serving.options import ServeOptions
 
 
-def make_app(models: Models, guard: Guard, options: ServeOptions) -> Starlette:
-    """The application for these models."""
+def make_app(
+    models: Models, guard: Guard, classifier: Classifier, options: ServeOptions
+) -> Starlette:
+    """The application for these models; `classifier` is what answers requests of one photo."""
     registry = metrics_registry(models.at_work)
-    classifier = Classifier(models, options)
+    forms = Forms(classifier, options.photos.count)
 
     def metrics(request: Request) -> Response:
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -42,7 +45,7 @@ def make_app(models: Models, guard: Guard, options: ServeOptions) -> Starlette:
 
     routes = [
         *ProtocolV2(models, options.control).routes,
-        Route("/v1/classify", classifier.classify, methods=["POST"]),
+        Route(PATH, forms.classify, methods=["POST"]),
         Route("/v1/card", card),
         Route("/metrics", metrics),
         Route("/", show_page),

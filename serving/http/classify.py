@@ -1,114 +1,121 @@
-"""`POST /v1/classify`: the bytes of a photo, or several as a form, to labels and probabilities."""
+"""`POST /v1/classify` with one photo as its body: to labels, on the short way of infer requests.
+
+Leaves out several photos in one request: `forms.py`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+import urllib.parse
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from typing import NamedTuple
 
-import numpy as np
-from starlette.datastructures import FormData, UploadFile
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+import httptools
 
-from serving.engine import Images, Probabilities
-from serving.http.photos import Decoder
+from serving.batching import Outcome
+from serving.http.answers import Reply, refuse, write_labels
+from serving.http.photos import Photos
 from serving.http.refusals import unsupported
 from serving.model import ServedModel
 from serving.models import Models
-from serving.problems import Problem, invalid
+from serving.problems import Problem, failed, invalid
 
-if TYPE_CHECKING:
-    from serving.options import ServeOptions
-
+PATH = "/v1/classify"
 _DEFAULT_TOP = 5
 
 
-class Photo(NamedTuple):
-    """What a client sent, and what it calls it."""
+class Query(NamedTuple):
+    """What an address asks for, as it stands there.
 
-    name: str
-    data: bytes
+    Attributes:
+        model: its name; None: the server's first.
+        top: how many labels.
+    """
+
+    model: str | None
+    top: str | None
+
+
+@lru_cache(maxsize=256)
+def find_query(url: bytes) -> Query | None:
+    """What a classify request's address asks for; None if it is another kind of address."""
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError:
+        return None
+    if urllib.parse.unquote((parsed.path or b"").decode("latin-1")) != PATH:
+        return None
+    text = (parsed.query or b"").decode("latin-1")
+    given = dict(urllib.parse.parse_qsl(text, keep_blank_values=True))
+    return Query(given.get("model"), given.get("top"))
+
+
+class Choice(NamedTuple):
+    """What is asked of which model.
+
+    Attributes:
+        top: how many labels, no more than the model has.
+        deadline: on the clock of `time.monotonic`; None: any time will do.
+    """
+
+    model: ServedModel
+    top: int
+    deadline: float | None
 
 
 class Classifier:
-    """Photos to labels."""
+    """Photos to labels.
 
-    def __init__(self, models: Models, options: ServeOptions) -> None:
-        """Nothing runs before the first photo."""
-        self._models = models
-        self._seconds = options.deadline
-        self._count = options.photos.count
-        self._decoder = Decoder(options.photos)
+    Attributes:
+        photos: how they come to their model.
+    """
 
-    async def classify(self, request: Request) -> Response:
-        """Answer a request: one photo is the body, several are the files of a form.
+    def __init__(self, models: Models, photos: Photos, seconds: float | None) -> None:
+        """Nothing runs before the first photo.
 
-        Of several each gets its own answer, which may be an error.
+        Args:
+            seconds: the most time that a request has, waiting included.
         """
-        model = self._models.get(request.query_params.get("model") or self._models.names[0])
-        top = _top(request.query_params.get("top"), len(model.labels))
-        deadline = None if self._seconds is None else time.monotonic() + self._seconds
-        about = {"model": model.name, "version": model.version}
-        if request.headers.get("content-encoding", "identity") != "identity":
+        self._models = models
+        self.photos = photos
+        self._seconds = seconds
+
+    def start(self, query: Query, fields: Mapping[bytes, bytes], body: bytes, reply: Reply) -> None:
+        """Answer a request; `reply` is called once, on the loop's thread, perhaps at once.
+
+        Args:
+            fields: the request's headers by their names in small letters.
+        """
+        try:
+            choice = self.choose(query, fields.get(b"content-encoding", b"identity"))
+            self._submit(choice, body, reply)
+        except Exception as error:
+            refuse(reply, error)
+
+    def choose(self, query: Query, encoding: bytes) -> Choice:
+        """What a request asks for, of which model.
+
+        Args:
+            encoding: of its body.
+
+        Raises:
+            Problem: 404 there is no such model; 400 `top` is no number; 415 a compressed body.
+        """
+        model = self._models.get(query.model or self._models.names[0])
+        top = _top(query.top, len(model.labels))
+        if encoding.lower() != b"identity":
             raise unsupported("photos are compressed already: send them without Content-Encoding")
-        if request.headers.get("content-type", "").lower().startswith("multipart/"):
-            rows = await self._several(request, model, top, deadline)
-            return JSONResponse({**about, "photos": rows})
-        image = await self._decode(model, await request.body(), deadline)
-        probabilities = await model.batcher.predict(image[None], deadline)
-        return JSONResponse({**about, **_labelled(model, probabilities[0], top)})
+        deadline = None if self._seconds is None else time.monotonic() + self._seconds
+        return Choice(model, top, deadline)
 
-    async def _several(
-        self, request: Request, model: ServedModel, top: int, deadline: float | None
-    ) -> list[dict[str, Any]]:
-        async with _photos_of(request, self._count) as photos:
-            work = [self._try_to_decode(model, photo.data, deadline) for photo in photos]
-            images = await asyncio.gather(*work)
-        whole = [image for image in images if not isinstance(image, Problem)]
-        if not whole:
-            assert isinstance(images[0], Problem)
-            raise images[0]
-        answers = iter(await model.batcher.predict(np.stack(whole), deadline))
-        return [
-            {"name": photo.name, **_row(model, image, answers, top)}
-            for photo, image in zip(photos, images, strict=True)
-        ]
-
-    async def _try_to_decode(
-        self, model: ServedModel, data: bytes, deadline: float | None
-    ) -> Images | Problem:
+    def _submit(self, choice: Choice, body: bytes, reply: Reply) -> None:
+        model, top, deadline = choice
         try:
-            return await self._decode(model, data, deadline)
+            self.photos.submit(body, model, deadline, partial(_finish, model, top, reply))
         except Problem as problem:
-            return problem
-
-    async def _decode(self, model: ServedModel, data: bytes, deadline: float | None) -> Images:
-        if not data:
-            raise invalid("the body is empty: send the bytes of a photo")
-        try:
-            return await self._decoder.decode(model, data, deadline)
-        except Problem as problem:
-            if problem.status < 500:
-                model.observations.count("invalid")
+            model.observations.count(problem.outcome)
             raise
-
-
-@asynccontextmanager
-async def _photos_of(request: Request, count: int) -> AsyncIterator[list[Photo]]:
-    """The files of a form, in their order."""
-    async with request.form(max_files=count, max_fields=count) as form:
-        photos = await _files(form)
-        if not photos:
-            raise invalid("the form holds no file: send each photo as one")
-        yield photos
-
-
-async def _files(form: FormData) -> list[Photo]:
-    files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-    return [Photo(file.filename or name, await file.read()) for name, file in files]
 
 
 def _top(given: str | None, classes: int) -> int:
@@ -119,14 +126,13 @@ def _top(given: str | None, classes: int) -> int:
     return min(int(given), classes)
 
 
-def _row(model: ServedModel, image: Images | Problem, answers: Any, top: int) -> dict[str, Any]:
-    if isinstance(image, Problem):
-        return {"error": {"status": image.status, "title": image.title, "detail": image.detail}}
-    return _labelled(model, next(answers), top)
-
-
-def _labelled(model: ServedModel, row: Probabilities, top: int) -> dict[str, Any]:
-    best = np.argsort(-row, kind="stable")[:top].tolist()
-    labels = model.labels
-    ranked = [{"label": labels[place], "probability": float(row[place])} for place in best]
-    return {**ranked[0], "predictions": ranked}
+def _finish(model: ServedModel, top: int, reply: Reply, outcome: Outcome) -> None:
+    if outcome.probabilities is None:
+        refuse(reply, outcome.problem or failed())
+        return
+    try:
+        content = write_labels(model, outcome.probabilities[0], top)
+    except Exception as error:
+        refuse(reply, error)
+    else:
+        reply(200, content)

@@ -1,16 +1,29 @@
-"""One infer request on a connection, where uvicorn would keep a request/response cycle."""
+"""One request that goes the short way, where uvicorn would keep a request/response cycle.
+
+Leaves out what is asked and answered: whoever stands at the `Desk` knows.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from serving.http.answers import write_problem
-from serving.http.infer import Inference, Target
+from serving.http.answers import Reply, write_problem
 from serving.problems import Problem
+
+Start = Callable[[Mapping[bytes, bytes], bytes, Reply], None]
+"""Takes a request's headers by their names in small letters, its body, and who gets the answer."""
 
 _PIECES = 256
 """Chunks are joined when there are so many: a small one costs ten times its bytes."""
+
+
+class Desk(ABC):
+    """Whoever answers requests on the short way."""
+
+    @abstractmethod
+    def find(self, url: bytes, fields: Mapping[bytes, bytes]) -> Start | None:
+        """What answers a POST to this address; None: it goes the long way."""
 
 
 class Line(ABC):
@@ -44,11 +57,10 @@ class Exchange:
         "_body",
         "_complete",
         "_fields",
-        "_inference",
         "_line",
         "_pieces",
         "_problem",
-        "_target",
+        "_start",
         "_turn",
         "disconnected",
         "keep_alive",
@@ -58,17 +70,15 @@ class Exchange:
     )
     message_event = _NoEvent()
 
-    def __init__(
-        self, line: Line, inference: Inference, target: Target, fields: Mapping[bytes, bytes]
-    ) -> None:
+    def __init__(self, line: Line, start: Start, fields: Mapping[bytes, bytes]) -> None:
         """Nothing of the body is there yet.
 
         Args:
+            start: what answers the request.
             fields: the request's headers by their names in small letters.
         """
         self._line = line
-        self._inference = inference
-        self._target = target
+        self._start = start
         self._fields = fields
         self._body = bytearray()
         self._pieces: list[bytes] = []
@@ -116,7 +126,7 @@ class Exchange:
         if self._problem is not None:
             self.reply(self._problem.status, write_problem(self._problem))
         else:
-            self._inference.start(self._target, self._fields, self._whole(), self.reply)
+            self._start(self._fields, self._whole(), self.reply)
 
     def _whole(self) -> bytes:
         pieces, self._pieces = self._pieces, []

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from serving.http.infer import Inference
+from serving.http.exchange import Desk
 from serving.http.refusals import unauthorized
 from serving.problems import unavailable
 
@@ -86,7 +86,7 @@ class Front:
     """The shared part of a server's connections. All of it belongs to the loop's thread."""
 
     def __init__(
-        self, limits: Limits, guard: Guard, inference: Inference, ending_seconds: float = 15.0
+        self, limits: Limits, guard: Guard, desk: Desk, ending_seconds: float = 15.0
     ) -> None:
         """Nothing runs before the first connection.
 
@@ -96,7 +96,7 @@ class Front:
         self.ending_seconds = ending_seconds
         self.limits = limits
         self.guard = guard
-        self.inference = inference
+        self.desk = desk
         self.held = 0
         self._watched: set[Watched] = set()
         self._looking = False

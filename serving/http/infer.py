@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import NamedTuple
 
 import httptools
 
 from serving.batching import Outcome
-from serving.http.answers import write_answer, write_problem
+from serving.http.answers import Reply, refuse, write_answer
 from serving.http.encoding import decompress
 from serving.http.tensors import Wish, read_request
 from serving.model import ServedModel
 from serving.models import Models
 from serving.problems import Problem, failed, invalid
-
-log = logging.getLogger(__name__)
-
-Reply = Callable[[int, bytes], None]
-"""Takes a status, and header fields with the body behind them."""
 
 _PATH = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 
@@ -83,7 +77,7 @@ class Inference:
             else:
                 self._submit(target, fields, body, reply)
         except Exception as error:
-            _refuse(reply, error)
+            refuse(reply, error)
 
     def _submit(
         self, target: Target, fields: Mapping[bytes, bytes], body: bytes, reply: Reply
@@ -118,28 +112,21 @@ class Inference:
             try:
                 self._submit(target, fields, work.result(), reply)
             except Exception as error:
-                _refuse(reply, error)
+                refuse(reply, error)
 
         work.add_done_callback(go_on)
 
 
 def _finish(model: ServedModel, wish: Wish, reply: Reply, outcome: Outcome) -> None:
     if outcome.probabilities is None:
-        _refuse(reply, outcome.problem or failed())
+        refuse(reply, outcome.problem or failed())
         return
     try:
         content = write_answer(model, outcome.probabilities, wish)
     except Exception as error:
-        _refuse(reply, error)
+        refuse(reply, error)
     else:
         reply(200, content)
-
-
-def _refuse(reply: Reply, error: Exception) -> None:
-    if not isinstance(error, Problem):
-        log.error("a request could not be answered", exc_info=error)
-        error = failed("the server's log says why")
-    reply(error.status, write_problem(error))
 
 
 def _length(value: bytes | None) -> int | None:

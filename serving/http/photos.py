@@ -1,90 +1,208 @@
-"""Photos of a request: looked at before they are decoded, and decoded in a few threads."""
+"""Photos of requests: opened once, looked at before they are decoded, decoded as training did.
+
+Small ones are read by whoever then runs the model, where as many threads do that as there are
+cores: another thread would only cost the way to it. Large ones, which would keep others waiting,
+have threads of their own.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import final
 
 from PIL import Image
 
 from serving.cores import usable_cores
-from serving.engine import Images
-from serving.http.refusals import unreadable, unsupported
+from serving.http.refusals import problem_of, unreadable, unsupported
 from serving.model import ServedModel
 from serving.options import PhotoOptions
-from serving.problems import Problem, expired, overloaded, unavailable
-from tlsearch.data.photo import UnreadablePhoto, read_photo
+from serving.pieces import Done, Outcome, Unread
+from serving.problems import Problem, expired, invalid, overloaded, unavailable
+from serving.session import Images
+from tlsearch.data.photo import (
+    TooManyPixels,
+    UnknownFormat,
+    UnreadablePhoto,
+    open_photo,
+    read_opened,
+)
 
+_SMALL_BYTES = 256 * 1024
+"""A header is looked at on the event loop if no more comes with it."""
+_SMALL_PIXELS = 500_000
+"""They are decoded in a few milliseconds."""
 _WAITING = 256
 """Photos that may wait for each decoder."""
-_USUAL_SECONDS = 0.005
+_WAITING_BYTES = 256 * 1024**2
+_USUAL_SECONDS = 0.02
+_NEWEST = 0.1
 
 
-class Decoder:
-    """Decodes photos as training did."""
+@final
+class SentPhoto(Unread):
+    """The bytes of a photo for a model. Its methods may be called in any thread."""
 
-    def __init__(self, options: PhotoOptions) -> None:
-        """Threads start with the first photo."""
+    def __init__(self, data: bytes, model: ServedModel, options: PhotoOptions) -> None:
+        """Nothing is looked at yet."""
+        self._data = data
+        self._model = model
         self._options = options
-        self._count = options.decoders or usable_cores()
-        self._threads = ThreadPoolExecutor(self._count, "decode")
-        self._open = 0
+        self._image: Image.Image | None = None
 
-    async def decode(self, model: ServedModel, data: bytes, deadline: float | None) -> Images:
-        """A photo's bytes to uint8 `[size, size, 3]`, as the model wants it.
+    @property
+    def is_small(self) -> bool:
+        """Whether it is read in no time, as its header says; it has to be open."""
+        assert self._image is not None
+        width, height = self._image.size
+        return width * height <= _SMALL_PIXELS
 
-        Args:
-            deadline: after which it need not be decoded, on the clock of `time.monotonic`.
+    def open(self) -> Image.Image:
+        """Look at the header, unless that was done; nothing is decoded.
 
         Raises:
-            Problem: 415 another format; 422 too many pixels, cut off, damaged; 503 too many photos
-                wait; 504 its deadline passed.
+            Problem: 415 it is in no format that the options allow; 422 too many pixels, or
+                damaged.
         """
-        if self._open >= _WAITING * self._count:
-            raise overloaded(self._open * _USUAL_SECONDS / self._count)
-        self._open += 1
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._threads, self._read, model, data, deadline)
-        finally:
-            self._open -= 1
+        if self._image is None:
+            formats, pixels = self._options.formats, self._options.pixels
+            try:
+                self._image = open_photo(self._data, formats, pixels)
+            except UnknownFormat as error:
+                kinds = ", ".join(formats)
+                raise unsupported(f"no picture in one of the formats {kinds}") from error
+            except TooManyPixels as error:
+                detail = f"a photo may have {pixels:,} pixels, and this one says that it has more"
+                raise unreadable(detail) from error
+            except UnreadablePhoto as error:
+                raise unreadable(f"the header is damaged: {error.reason}"[:200]) from error
+            except MemoryError as error:
+                raise _no_memory() from error
+        return self._image
 
-    def _read(self, model: ServedModel, data: bytes, deadline: float | None) -> Images:
+    def read(self) -> Images:
+        """Decode it, to uint8 `[1, size, size, 3]` as the model wants it.
+
+        Raises:
+            Problem: as `open`, and 422 cut off or damaged.
+        """
         started = time.monotonic()
-        if deadline is not None and started > deadline:
-            raise expired()
-        check_photo(data, self._options)
+        image = self.open()
         try:
-            image = read_photo(data, model.image_size)
+            pixels = read_opened(image, self._model.image_size)
         except UnreadablePhoto as error:
             raise unreadable(error.reason) from error
         except MemoryError as error:
-            raise unavailable("there is no memory for a photo of this size") from error
-        model.observations.decoded(time.monotonic() - started)
-        return image
+            raise _no_memory() from error
+        self._model.observations.decoded(time.monotonic() - started)
+        return pixels[None]
 
 
-def check_photo(data: bytes, options: PhotoOptions) -> None:
-    """Look at a photo's header; nothing is decoded.
+class Photos:
+    """The way of photos to their model. Its methods belong to the event loop's thread."""
 
-    Raises:
-        Problem: 415 it is in no format that `options` allow; 422 too many pixels, or damaged.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=options.formats) as image:
-            width, height = image.size
-    except Image.UnidentifiedImageError as error:
-        formats = ", ".join(options.formats)
-        raise unsupported(f"no picture in one of the formats {formats}") from error
-    except Image.DecompressionBombError as error:
-        raise _too_many(options.pixels) from error
-    except Exception as error:  # Pillow's readers of headers raise nearly every built-in error
-        raise unreadable(f"the header is damaged: {error}"[:200]) from error
-    if width * height > options.pixels:
-        raise _too_many(options.pixels)
+    def __init__(self, options: PhotoOptions) -> None:
+        """Threads start with the first photo that needs them."""
+        self._options = options
+        self._decoder = Decoder(options.decoders or usable_cores())
+
+    def submit(self, data: bytes, model: ServedModel, deadline: float | None, done: Done) -> None:
+        """Have one photo predicted; as `Batcher.submit`.
+
+        Args:
+            deadline: after which it need not be decoded nor run, on the clock of `time.monotonic`.
+
+        Raises:
+            Problem: 400, 415, 422 it is none, which was found at once; 503 too many wait.
+        """
+        photo = self._take(data, model)
+        if len(data) <= _SMALL_BYTES and self._is_read_by(model):
+            photo.open()
+            if photo.is_small:
+                model.batcher.submit(photo, deadline, done)
+                return
+        work = self._decoder.decode(photo, len(data), deadline)
+        work.add_done_callback(partial(_go_on, model, deadline, done))
+
+    async def read(self, data: bytes, model: ServedModel, deadline: float | None) -> Images:
+        """A photo as the model wants it, uint8 `[1, size, size, 3]`.
+
+        Raises:
+            Problem: 400, 415, 422 it is none; 503 too many wait; 504 its deadline passed.
+        """
+        return await self._decoder.decode(self._take(data, model), len(data), deadline)
+
+    def _take(self, data: bytes, model: ServedModel) -> SentPhoto:
+        if not data:
+            raise invalid("the body is empty: send the bytes of a photo")
+        return SentPhoto(data, model, self._options)
+
+    def _is_read_by(self, model: ServedModel) -> bool:
+        """Whether the model's threads are as many as may decode."""
+        return max(1, model.batcher.plan.workers) >= self._decoder.count
 
 
-def _too_many(limit: int) -> Problem:
-    return unreadable(f"a photo may have {limit:,} pixels, and this one says that it has more")
+class Decoder:
+    """Threads that read photos. Its methods belong to the event loop's thread."""
+
+    def __init__(self, count: int) -> None:
+        """They start with the first photo.
+
+        Args:
+            count: of threads.
+        """
+        self.count = count
+        self._threads = ThreadPoolExecutor(count, "decode")
+        self._open = self._bytes = 0
+        self._seconds = _USUAL_SECONDS
+
+    def decode(self, photo: SentPhoto, size: int, deadline: float | None) -> asyncio.Future[Images]:
+        """Read a photo when its turn comes.
+
+        Args:
+            size: its bytes.
+
+        Raises:
+            Problem: 503 too many wait. All others are in the future.
+        """
+        is_full = self._open >= _WAITING * self.count
+        if is_full or (self._open and self._bytes + size > _WAITING_BYTES):
+            raise overloaded(self._open * self._seconds / self.count)
+        self._open += 1
+        self._bytes += size
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._read, photo, deadline)
+        work.add_done_callback(partial(self._close, size))
+        return work
+
+    def _close(self, size: int, work: asyncio.Future[Images]) -> None:
+        self._open -= 1
+        self._bytes -= size
+
+    def _read(self, photo: SentPhoto, deadline: float | None) -> Images:
+        started = time.monotonic()
+        if deadline is not None and started > deadline:
+            raise expired()
+        images = photo.read()
+        # If another thread's update is lost in this one, that does no harm.
+        self._seconds += _NEWEST * (time.monotonic() - started - self._seconds)
+        return images
+
+
+def _go_on(
+    model: ServedModel, deadline: float | None, done: Done, work: asyncio.Future[Images]
+) -> None:
+    """A photo is read, or not: on with it to the model."""
+    error = work.exception()
+    if error is None:
+        model.batcher.submit(work.result(), deadline, done)
+        return
+    problem = problem_of(error)
+    model.observations.count(problem.outcome)
+    done(Outcome(None, problem))
+
+
+def _no_memory() -> Problem:
+    return unavailable("there is no memory for a photo of this size")

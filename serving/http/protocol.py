@@ -1,7 +1,7 @@
-"""A connection: uvicorn's, with limits for every request and a short way for infer requests.
+"""A connection: uvicorn's, with limits for every request and a short way for some.
 
-Leaves out what is asked and answered: infer requests go to `infer.py`, all others to uvicorn and
-the ASGI application.
+Leaves out what is asked and answered: that is with the front's desk, and for all that goes the long
+way with uvicorn and the ASGI application.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from serving.http.answers import write_problem
 from serving.http.exchange import Exchange, Line
 from serving.http.front import Front, Watched, fields_of, is_probe
-from serving.http.infer import find_target
 from serving.http.refusals import crowded, long_header, too_large, too_slow, unsupported
 from serving.problems import Problem, invalid
 
@@ -152,13 +151,13 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         fields = fields_of(self.headers)
         self._check_head(int(fields.get(b"content-length", b"0")))
         self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
-        target = find_target(self.url)
-        if target is None or self.parser.get_method() != b"POST":
+        start = self.front.desk.find(self.url, fields)
+        if start is None or self.parser.get_method() != b"POST":
             self.exchange = None
             self._begin_cycle()
             self._in_head = False
             return
-        self.exchange = exchange = Exchange(self, self.front.inference, target, fields)
+        self.exchange = exchange = Exchange(self, start, fields)
         exchange.waits = self.expect_100_continue
         exchange.keep_alive = not self._leaving and self._stays_open()
         try:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from serving.problems import Problem
+import logging
+
+from serving.problems import Problem, failed
+
+log = logging.getLogger(__name__)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """The problem that an error is; 500, and the error in the log, if it is none."""
+    if isinstance(error, Problem):
+        return error
+    log.error("a request could not be answered", exc_info=error)
+    return failed("the server's log says why")
 
 
 def unauthorized() -> Problem:

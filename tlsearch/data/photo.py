@@ -98,7 +98,7 @@ def open_photo(
         raise UnreadablePhoto("the file is empty")
     limit = min(pixels, PIXEL_LIMIT)
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=tuple(formats))
     except Image.UnidentifiedImageError as error:
         reason = f"not a picture in one of the formats {', '.join(formats)}"
         raise UnknownFormat(reason) from error
