@@ -91,8 +91,15 @@ def _fill(frozen: FrozenBackbone, photos: Photos, entries: Mapping[str, Entry]) 
 
 def _compute(frozen: FrozenBackbone, photos: Photos, names: Sequence[str]) -> Features:
     model = _many_outputs(frozen, names)
-    parts = [model.predict_on_batch(batch) for batch in photos.batches(BATCH)]
+    size = min(BATCH, len(photos))
+    parts = [_predict(model, batch, size) for batch in photos.batches(size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def _predict(model: keras.Model, batch: np.ndarray, size: int) -> Features:
+    """The outputs of a batch, filled up to `size`: another shape would be traced, for seconds."""
+    filled = np.resize(batch, (size, *batch.shape[1:]))
+    return {name: rows[: len(batch)] for name, rows in model.predict_on_batch(filled).items()}
 
 
 def _many_outputs(frozen: FrozenBackbone, names: Sequence[str]) -> keras.Model:

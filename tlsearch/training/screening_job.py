@@ -56,6 +56,7 @@ class ScreeningJob:
         from tlsearch.training.frozen import frozen_backbone
         from tlsearch.training.head import POOLED
         from tlsearch.training.job import precision
+        from tlsearch.training.probe import answer_unseen
 
         started = time.perf_counter()
         pooling = self.sweep.space.pooling.choices[0]
@@ -64,7 +65,7 @@ class ScreeningJob:
         cuts = lower_cuts(frozen.blocks)
         features = block_features(frozen, self._photos(), cuts, self._store())
         labels = self.dataset.labels[self._rows]
-        answers = {name: answer_unseen(some, labels) for name, some in features.items()}
+        answers = {name: answer_unseen(some, labels, FOLDS) for name, some in features.items()}
         return Probed(
             right=answers.pop(POOLED),
             below=answers,
@@ -86,23 +87,3 @@ class ScreeningJob:
         if kept.use == "never":
             return None
         return ActivationStore(self.paths.activations, kept.limit)
-
-
-def answer_unseen(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Which photos are classified right by a probe that was fitted to the others, bool [n].
-
-    Args:
-        features: float32 [n, c]; labels: int64 [n], at least `FOLDS` of each that occurs.
-    """
-    from sklearn.model_selection import StratifiedKFold
-
-    from tlsearch.training.probe import fit_probe
-
-    _, classes = np.unique(labels, return_inverse=True)
-    right = np.zeros(len(labels), bool)
-    for fitted, judged in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(
-        features, classes
-    ):
-        probe = fit_probe(features[fitted], classes[fitted])
-        right[judged] = probe.predict(features[judged]) == classes[judged]
-    return right

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tlsearch.training.screening_job import answer_unseen
+from tlsearch.training import probe
 
 
 def _blobs(count, distance, classes=3, width=8):
@@ -14,6 +14,10 @@ def _blobs(count, distance, classes=3, width=8):
     features = draw.normal(size=(count, width)).astype("float32")
     features[np.arange(count), labels] += distance
     return features, labels
+
+
+def answer_unseen(features, labels):
+    return probe.answer_unseen(features, labels, folds=5)
 
 
 def test_what_can_be_told_apart_is():
@@ -42,3 +46,8 @@ def test_classes_may_be_missing_among_the_labels():
 def test_the_same_photos_give_the_same_answers():
     features, labels = _blobs(80, 1.0)
     assert np.array_equal(answer_unseen(features, labels), answer_unseen(features, labels))
+
+
+def test_two_classes_are_told_apart_too():
+    features, labels = _blobs(80, 8.0, classes=2)
+    assert answer_unseen(features, labels).mean() > 0.95
