@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"amounts", "errors", "files", "paths", "progress"}
+FOUNDATION = {"amounts", "cores", "disk", "errors", "files", "paths", "progress", "redaction"}
 MAY_IMPORT = {
     "config": {"backbones.table"},
     "augmentation": {"config"},

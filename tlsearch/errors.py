@@ -9,6 +9,7 @@ TlsearchError
 │   ├── DownloadError          a file could not be fetched
 │   ├── WeightsError           a backbone's weights are not at hand
 │   ├── HomeError              TLSEARCH_HOME cannot be used
+│   │   └── DiskError          its disk is full, or may not be written to
 │   └── BundleError            a bundle is incomplete, damaged or gives other answers
 ├── NoResultError              exit 1: it ran, and there is nothing to show for it
 │   └── NonFiniteLossError     a trial's loss became NaN or infinite
@@ -88,6 +89,10 @@ class WeightsError(SetupError):
 
 class HomeError(SetupError):
     """TLSEARCH_HOME cannot be used."""
+
+
+class DiskError(HomeError):
+    """The disk of TLSEARCH_HOME is full, or may not be written to; what is there is kept."""
 
 
 class BundleError(SetupError):
