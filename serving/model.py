@@ -11,12 +11,12 @@ import numpy as np
 
 from serving.batching import Batcher, BatchPlan
 from serving.bundle import Bundle
-from serving.cores import usable_cores
 from serving.curve import BatchCurve, measure_curve
 from serving.engine import Engine
 from serving.observations import Observations
 from serving.runner import GROUP_SECONDS
 from serving.session import CPU
+from tlsearch.cores import usable_cores
 from tlsearch.errors import BundleError
 
 log = logging.getLogger(__name__)

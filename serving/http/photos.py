@@ -15,13 +15,13 @@ from typing import final
 
 from PIL import Image
 
-from serving.cores import usable_cores
 from serving.http.refusals import problem_of, unreadable, unsupported
 from serving.model import ServedModel
 from serving.options import PhotoOptions
 from serving.pieces import Done, Outcome, Unread
 from serving.problems import Problem, expired, invalid, overloaded, unavailable
 from serving.session import Images
+from tlsearch.cores import usable_cores
 from tlsearch.data.photo import (
     TooManyPixels,
     UnknownFormat,

@@ -81,7 +81,9 @@ def test_many_threads_make_what_one_makes(photos, contents, policy, monkeypatch)
     seeds = np.concatenate([view_seeds(contents, view) for view in range(8)])
     made = []
     for cores in (1, 7):
-        monkeypatch.setattr("tlsearch.augmentation.renderer._cores", lambda cores=cores: cores)
+        monkeypatch.setattr(
+            "tlsearch.augmentation.renderer.usable_cores", lambda cores=cores: cores
+        )
         made.append(renderer(policy).render(many, seeds))
     np.testing.assert_array_equal(*made)
 

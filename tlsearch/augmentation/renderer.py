@@ -7,7 +7,6 @@ renditions are stored, so `ARITHMETIC` has to change whenever the pixels do.
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -18,6 +17,7 @@ from tlsearch.augmentation import colour, geometry, randaugment
 from tlsearch.augmentation.draws import shares
 from tlsearch.augmentation.policies import BUILT_IN, at_strength
 from tlsearch.config.policy import Policy
+from tlsearch.cores import usable_cores
 
 ARITHMETIC = 1
 """The version of what turns a photo and a seed into a rendition."""
@@ -35,7 +35,7 @@ class Renderer:
     def __init__(self, policy: Policy, name: str) -> None:
         self.name = name
         self._policy = policy
-        self._threads = ThreadPoolExecutor(_cores(), thread_name_prefix="renditions")
+        self._threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="renditions")
 
     def render(self, photos: np.ndarray, seeds: np.ndarray) -> np.ndarray:
         """A rendition of each photo.
@@ -87,11 +87,3 @@ def _digest(policy: Policy) -> str:
     """Of a policy's values: what it is called does not matter."""
     values = policy.model_dump(exclude={"name"})
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _cores() -> int:
-    """How many threads can run at once."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS and Windows have no affinity to ask for.
-        return os.cpu_count() or 1

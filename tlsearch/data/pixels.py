@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlsearch.cores import usable_cores
 from tlsearch.data.photo import UnreadablePhoto, read_photo
 from tlsearch.data.writing import explain_failure
 from tlsearch.progress import bar
@@ -134,7 +134,7 @@ class PixelStore:
         length = max(1, min(_CHUNK_PHOTOS, _CHUNK_BYTES // self._row_bytes))
         with (
             bar(f"reading photos at {self.size} px", len(photos)) as advance,
-            ThreadPoolExecutor(_cores()) as threads,
+            ThreadPoolExecutor(usable_cores()) as threads,
         ):
             chunks = (self._start(threads, chunk) for chunk in _chunks(photos, length))
             for pending, _ in pairwise(chain(chunks, [None])):
@@ -205,10 +205,6 @@ def decode_checked(file: Path, digest: str, size: int) -> Decoded | UnreadablePh
         return error.strerror or str(error)
     except MemoryError:
         return "not enough memory to decode it"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _chunks(photos: Mapping[str, Path], length: int) -> Iterator[dict[str, Path]]:

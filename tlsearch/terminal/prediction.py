@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from serving import Bundle, Engine, Prediction
-from serving.cores import usable_cores
+from tlsearch.cores import usable_cores
 from tlsearch.data.folders import EXTENSIONS, photos_below, unreadable
 from tlsearch.errors import NoResultError, UsageError
 from tlsearch.progress import track

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from serving.cores import usable_cores
+from tlsearch.cores import usable_cores
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="containers' limits are of Linux")
 ALL = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 0
