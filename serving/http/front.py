@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serving.http.eviction import Eviction
 from serving.http.exchange import Desk
 from serving.http.refusals import unauthorized
 from serving.problems import unavailable
@@ -98,6 +99,7 @@ class Front:
         self.guard = guard
         self.desk = desk
         self.held = 0
+        self.eviction = Eviction()
         self._watched: set[Watched] = set()
         self._looking = False
         self._stamped: object = None

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.http.answers import write_problem
+from serving.http.eviction import Evictable
 from serving.http.exchange import Exchange, Line
 from serving.http.front import Front, Watched, fields_of, is_probe
 from serving.http.refusals import crowded, long_header, too_large, too_slow, unsupported
@@ -25,7 +27,7 @@ _CHUNK_COST = 6
 _GIVE_UP_SECONDS = 2.0
 
 
-class InferProtocol(HttpToolsProtocol, Watched, Line):
+class InferProtocol(HttpToolsProtocol, Watched, Evictable, Line):
     """One connection.
 
     Attributes:
@@ -54,10 +56,11 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         super().connection_made(transport)
         self.front.watch(self)
         self._expect_within(min(self.limits.idle_seconds, self.limits.receive_seconds))
-        count = len(self.connections)
-        self._on_reserve = count > self.limits.connections
-        if count > self.limits.connections + self.limits.reserve:
-            self._dismiss(crowded())
+        beyond = len(self.connections) - self.limits.connections
+        if beyond > 0 and not self._make_room():
+            self._on_reserve = True
+            if beyond > self.limits.reserve:
+                self._dismiss(crowded())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.front.forget(self)
@@ -118,6 +121,17 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         else:
             self.transport.close()
             self._expect_within(_GIVE_UP_SECONDS)
+
+    @property
+    def idle_since(self) -> float:
+        if self._busy or self._receiving or self._closing or self.flow.write_paused:
+            return math.inf
+        if self.transport.is_closing():
+            return math.inf
+        limits = self.limits
+        is_new = self.cycle is None
+        given = min(limits.idle_seconds, limits.receive_seconds) if is_new else limits.idle_seconds
+        return self.deadline - given
 
     # The parser
 
@@ -234,6 +248,10 @@ class InferProtocol(HttpToolsProtocol, Watched, Line):
         self._refuse(invalid(msg))
 
     # The inside
+
+    def _make_room(self) -> bool:
+        others = cast("Iterable[Evictable]", self.connections)
+        return self.front.eviction.make_room(others, self.loop.time())
 
     @property
     def _busy(self) -> bool:
