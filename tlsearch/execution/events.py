@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -42,6 +42,27 @@ class PrefixJudged:
 
 
 @dataclass(frozen=True)
+class Resumed:
+    """A trial goes on where an earlier start of it ended. The worker waits for a `Decision`.
+
+    epochs: the metrics of those that are done, the first one first; seconds: of each. The
+    supervisor may not have been told of the last one.
+    """
+
+    trial: int
+    epochs: Sequence[Mapping[str, float]]
+    seconds: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that does not keep a trial from training, and that its user wants to know."""
+
+    trial: int
+    text: str
+
+
+@dataclass(frozen=True)
 class EpochEnded:
     """One epoch (counted from 1) is over. The worker waits for a `Decision`."""
 
@@ -49,6 +70,13 @@ class EpochEnded:
     epoch: int
     metrics: Mapping[str, float]
     seconds: float
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The worker has gone on: `work` pieces so far. The executor keeps it to itself."""
+
+    work: int
 
 
 @dataclass(frozen=True)
@@ -61,12 +89,17 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The job ended with an error. `kind` is the class of failure, for tables and policies."""
+    """The job ended with an error.
+
+    kind: the class of failure (see `execution.failures`), for tables and policies; details: the
+    traceback; log: the file that the worker wrote to.
+    """
 
     trial: int
     kind: str
     reason: str
     details: str = ""
+    log: str = ""
 
 
-Event = Started | PrefixJudged | EpochEnded | Finished | Failed
+Event = Started | PrefixJudged | Resumed | Warned | EpochEnded | Finished | Failed
