@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlsearch.amounts import size
+from tlsearch.causes import with_causes
 from tlsearch.errors import DiskError, HomeError, TlsearchError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -23,12 +24,12 @@ def is_disk_full(error: BaseException) -> bool:
 
     Libraries hide the system's error: SQLite says it in words, and so do TensorFlow and HDF5.
     """
-    return any(_says(one, _FULL, _FULL_WORDS) for one in _and_its_causes(error))
+    return any(_says(one, _FULL, _FULL_WORDS) for one in with_causes(error))
 
 
 def is_disk_locked(error: BaseException) -> bool:
     """Whether an error, or what it came of, says that the disk may not be written to."""
-    return any(_says(one, _LOCKED, _LOCKED_WORDS) for one in _and_its_causes(error))
+    return any(_says(one, _LOCKED, _LOCKED_WORDS) for one in with_causes(error))
 
 
 def _says(error: BaseException, codes: Collection[int], words: Iterable[str]) -> bool:
@@ -37,15 +38,6 @@ def _says(error: BaseException, codes: Collection[int], words: Iterable[str]) ->
     # Our own errors quote what they came of, and that is looked at itself.
     text = "" if isinstance(error, TlsearchError) else str(error).lower()
     return any(word in text for word in words)
-
-
-def _and_its_causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        yield one
-        seen.add(id(one))
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
 
 
 @contextmanager
@@ -68,7 +60,7 @@ def explain_disk(home: Path) -> Iterator[None]:
 
 def _root(error: BaseException) -> BaseException:
     """The error that says itself what is wrong."""
-    *_, last = (one for one in _and_its_causes(error))
+    *_, last = (one for one in with_causes(error))
     return last
 
 

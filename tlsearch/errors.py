@@ -15,10 +15,13 @@ TlsearchError
 │   └── NonFiniteLossError     a trial's loss became NaN or infinite
 └── Interrupted                exit 130 or 143: stopped by the user, resumable
 
-A message says what is wrong, what was received, what was expected, and what to do next.
+A message says what is wrong, what was received, what was expected, and what to do next. None holds
+a credential, whatever was received.
 """
 
 from __future__ import annotations
+
+from tlsearch.redaction import redact
 
 
 class TlsearchError(Exception):
@@ -34,11 +37,11 @@ class TlsearchError(Exception):
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(what)
-        self.what = what
-        self.received = received
-        self.expected = expected
-        self.hint = hint
+        self.what = redact(what)
+        super().__init__(self.what)
+        self.received = None if received is None else redact(str(received))
+        self.expected = None if expected is None else redact(expected)
+        self.hint = None if hint is None else redact(hint)
 
     def __str__(self) -> str:
         lines = [self.what]
@@ -61,8 +64,8 @@ class SweepFileError(UsageError):
     """Mistakes in a sweep file, each a line `file:line:column: what is wrong`."""
 
     def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
+        self.mistakes = [redact(mistake) for mistake in mistakes]
+        super().__init__("\n".join(self.mistakes))
 
 
 class StudyMismatchError(UsageError):
