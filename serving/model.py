@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,6 +101,21 @@ class ServedModel:
     def provider(self) -> str:
         """What the model runs on."""
         return self.engine.provider
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Which model it is, as answers say it."""
+        return {"model": self.name, "version": self.version}
+
+    @cached_property
+    def about_text(self) -> str:
+        """`about` as JSON, without its braces."""
+        return json.dumps(self.about, separators=(",", ":"))[1:-1]
+
+    @cached_property
+    def label_texts(self) -> list[str]:
+        """The labels as JSON."""
+        return [json.dumps(label) for label in self.labels]
 
     async def drain(self) -> None:
         """Answer what was accepted, then let go of the threads."""

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from serving.http.answers import about, labelled
+from serving.http.answers import labelled
 from serving.http.classify import Choice, Classifier, Query
 from serving.problems import Problem, invalid
 from serving.session import Images
@@ -56,7 +56,7 @@ class Forms:
             for image in images
         ]
         named = [{"name": file.name, **row} for file, row in zip(files, rows, strict=True)]
-        return JSONResponse({**about(model), "photos": named})
+        return JSONResponse({**model.about, "photos": named})
 
     async def _try_to_read(self, file: File, choice: Choice) -> Images | Problem:
         try:
