@@ -4,6 +4,7 @@
     python benchmarks/serving.py --quick
     python benchmarks/serving.py --endpoint jpeg
     python benchmarks/serving.py --dependencies --sides none
+    python benchmarks/serving.py --idlers 200 --sides tlsearch,tlsearch-beside-idlers --quick
     python benchmarks/serving.py --provider cuda --variant fp16 --bundle DIR --images 32
 
 Every side has the same ONNX file, the same onnxruntime with one thread on a call, and an
@@ -59,6 +60,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--photo", type=Path, metavar="FILE", help="a JPEG; else one is drawn")
     parser.add_argument("--sides", type=words, metavar="A,B", help="all of them; or none")
     parser.add_argument("--connections", type=numbers, metavar="A,B", help="1,4,16,64")
+    parser.add_argument("--idlers", type=int, default=0, help="also ours beside so many; 0")
     parser.add_argument("--seconds", type=float, help="of load, each time; 8")
     parser.add_argument("--rounds", type=int, help="3")
     parser.add_argument("--load", choices=list(LOADS), help="hey, if it is installed")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving_peers.environments import Environment
+from serving_peers.idlers import idle_connections
 from serving_peers.load import Answered, Load
 from serving_peers.measurement import Measurement
 from serving_peers.server import Server, free_port, started
@@ -78,7 +79,8 @@ class Bench:
         """Start its server and put load on it.
 
         Raises:
-            NoResultError: it did not start, or gave another answer than the model does.
+            NoResultError: it did not start, gave another answer than the model does, or closed an
+            idle connection.
         """
         place = self._place(environment)
         request = side.wire.request(self.task.images, place.folder / "body")
@@ -88,10 +90,12 @@ class Bench:
             server.wait(lambda: post(address, request) is not None)
             self._check(side, server, address, request)
             self.load.put(address, request, _WARM_CONNECTIONS, min(2.0, self.seconds))
-            return [
-                self._put(server, address, request, (side.name, round_, one, limit))
-                for one in self.connections
-            ]
+            found = []
+            for one in self.connections:
+                with idle_connections(address, side.idlers):
+                    about = (side.name, round_, one, limit)
+                    found.append(self._put(server, address, request, about))
+            return found
 
     def ceiling(self) -> float:
         """Requests a second that the load generator gets from a server that does nothing."""

@@ -20,7 +20,15 @@ from serving_peers.findings import claims, side_rows
 from serving_peers.load import choose
 from serving_peers.machine import facts, two_cores
 from serving_peers.measurement import Measurement
-from serving_peers.sides import OURS, OURS_INT8, Side, photo_sides, tensor_sides, with_int8
+from serving_peers.sides import (
+    ALL_OURS,
+    OURS,
+    Side,
+    photo_sides,
+    tensor_sides,
+    with_idlers,
+    with_int8,
+)
 from serving_peers.task import draw_photo, has_int8, make_task
 from tlsearch.errors import NoResultError, UsageError
 
@@ -161,9 +169,11 @@ def _sides(options: argparse.Namespace, bundle: Path, photo: Path | None) -> Seq
     sides = photo_sides(photo.read_bytes()) if photo else tensor_sides()
     if options.variant == "fp32" and has_int8(bundle):
         sides = with_int8(sides)
+    if options.idlers:
+        sides = with_idlers(sides, options.idlers)
     if options.images == 1 and options.provider == "cpu":
         return sides
-    return [side for side in sides if side.name in (OURS, OURS_INT8)]
+    return [side for side in sides if side.name in ALL_OURS]
 
 
 def _chosen(sides: Sequence[Side], names: list[str] | None) -> list[Side]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from serving_peers.measurement import Measurement, middle, of, ratio
-from serving_peers.sides import OURS, OURS_INT8
+from serving_peers.sides import ALL_OURS, OURS, OURS_IDLE, OURS_INT8
 
 MLFLOW = "mlflow models serve"
 _MIB = 2**20
@@ -34,6 +34,9 @@ def claims(measurements: Sequence[Measurement], connections: Sequence[int]) -> l
             rows += [_limit_row(ours, count), *_peer_rows(measurements, ours, count)]
             if int8 := of(measurements, OURS_INT8, count):
                 rows.append(_row(f"{OURS_INT8} / fp32", count, ratio(int8, ours)))
+            if beside := of(measurements, OURS_IDLE, count):
+                found = {"median": middle(beside, _p99) / middle(ours, _p99)}
+                rows.append(_row(f"p99, {OURS_IDLE} / alone", count, found))
             if count == _JUDGED:
                 note = "p99 x images/s / connections"
                 rows.append(_row("p99 / ideal", count, {"median": middle(ours, _ideal)}, note))
@@ -55,6 +58,10 @@ def _side_row(rounds: Sequence[Measurement]) -> Row:
     }
 
 
+def _p99(one: Measurement) -> float:
+    return one.p99
+
+
 def _ideal(one: Measurement) -> float:
     return one.over_ideal
 
@@ -69,7 +76,7 @@ def _limit_row(ours: Sequence[Measurement], count: int) -> Row:
 def _peer_rows(
     measurements: Sequence[Measurement], ours: Sequence[Measurement], count: int
 ) -> list[Row]:
-    peers = [side for side in sides_of(measurements) if side not in (OURS, OURS_INT8)]
+    peers = [side for side in sides_of(measurements) if side not in ALL_OURS]
     others = {side: of(measurements, side, count) for side in peers}
     ratios = {side: ratio(ours, rounds) for side, rounds in others.items() if rounds}
     if not ratios:

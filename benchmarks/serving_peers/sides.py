@@ -17,7 +17,8 @@ from tlsearch.errors import NoResultError
 
 SERVERS = Path(__file__).with_name("servers")
 NAME = "flowers"
-OURS, OURS_INT8 = "tlsearch", "tlsearch int8"
+OURS, OURS_INT8, OURS_IDLE = "tlsearch", "tlsearch int8", "tlsearch beside idlers"
+ALL_OURS = (OURS, OURS_INT8, OURS_IDLE)
 _HOST = "127.0.0.1"
 
 
@@ -64,6 +65,7 @@ class Side:
         path: where requests go.
         prepare: writes its files and gives further environment variables.
         precision: of its model, if that is another one than the others have.
+        idlers: connections that are open beside the load and ask nothing.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Side:
     command: Callable[[Place], list[str]]
     prepare: Callable[[Place], dict[str, str]] = _nothing
     precision: str | None = None
+    idlers: int = 0
 
     @property
     def slug(self) -> str:
@@ -83,7 +86,7 @@ class Side:
     @property
     def environment(self) -> str:
         """The name of its environment: our server has one for all its models."""
-        return OURS if self.name == OURS_INT8 else self.slug
+        return OURS if self.name in ALL_OURS else self.slug
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -238,6 +241,12 @@ def tensor_sides() -> tuple[Side, ...]:
 def with_int8(sides: tuple[Side, ...]) -> tuple[Side, ...]:
     """Our server with the bundle's int8 model too, behind the first."""
     return (sides[0], replace(sides[0], name=OURS_INT8, precision="int8"), *sides[1:])
+
+
+def with_idlers(sides: tuple[Side, ...], count: int) -> tuple[Side, ...]:
+    """Our server with so many idle connections too, behind the first."""
+    told = f"{count} connections beside the load that ask nothing"
+    return (sides[0], replace(sides[0], name=OURS_IDLE, settings=told, idlers=count), *sides[1:])
 
 
 def photo_sides(jpeg: bytes) -> tuple[Side, ...]:

@@ -16,7 +16,7 @@ from serving_peers.findings import claims, side_rows
 from serving_peers.load import Generator, read_hey
 from serving_peers.measurement import Measurement, of, ratio
 from serving_peers.server import free_port, started
-from serving_peers.sides import OURS, SERVERS, tensor_sides, with_int8
+from serving_peers.sides import OURS, SERVERS, tensor_sides, with_idlers, with_int8
 from serving_peers.wire import MLFLOW_JSON, PIXELS, V2_BASE64, V2_BINARY, Request, photo, post
 
 from tlsearch.errors import NoResultError
@@ -234,6 +234,20 @@ def test_our_int8_is_no_peer():
     rows = claims([measurement(), measurement("tlsearch int8", speed=1800.0)], [16])
     assert [row["what"] for row in rows if "int8" in row["what"]] == ["tlsearch int8 / fp32"]
     assert {row["median"] for row in rows} == {0.8, 1.8, 1.25}
+
+
+def test_our_server_beside_idlers_is_no_peer():
+    beside = measurement("tlsearch beside idlers", p99=0.03)
+    rows = claims([measurement(), beside], [16])
+    found = {row["what"]: row["median"] for row in rows}
+    assert found.keys() == {
+        "tlsearch / bare loop",
+        "p99, tlsearch beside idlers / alone",
+        "p99 / ideal",
+    }
+    assert found["p99, tlsearch beside idlers / alone"] == pytest.approx(1.5)
+    ours, idle, *_ = with_idlers(tensor_sides(), 7)
+    assert (idle.environment, idle.idlers, ours.idlers) == (ours.environment, 7, 0)
 
 
 def test_without_peers_only_the_limit_is_claimed():

@@ -1,6 +1,7 @@
 """Real servers in the environment of the tests, measured as the benchmark measures them."""
 
 import os
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ from serving_peers.bench import Bench
 from serving_peers.comparison import Field, interleave
 from serving_peers.environments import Environment
 from serving_peers.findings import claims
+from serving_peers.idlers import idle_connections
 from serving_peers.load import Generator
+from serving_peers.server import free_port, started
 from serving_peers.sides import OURS, SERVERS, Side, photo_sides, tensor_sides
 from serving_peers.task import draw_photo, make_task
 from serving_peers.wire import PIXELS
@@ -66,6 +69,31 @@ def test_our_server_and_one_by_hand_answer_as_the_model_does(make_bench):
         assert one.cpu_seconds > 0
         assert one.pss > 2**20
     assert {row["what"] for row in claims(found, [4])} >= {"tlsearch / FastAPI"}
+
+
+def test_idlers_stay_while_others_ask(make_bench):
+    side = replace(SIDES[OURS], idlers=50)
+    found = make_bench().measure(side, HERE, 0, {"images_per_second": 1.0})
+    assert [one.errors for one in found] == [0, 0]
+
+
+def test_an_idler_that_is_closed_is_told(make_bench):
+    """A server that closes every connection after its answer."""
+    script = "import http.server as s, sys; h = s.BaseHTTPRequestHandler; "
+    script += "h.do_GET = lambda self: (self.send_response(200), self.end_headers()); "
+    script += "s.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), h).serve_forever()"
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/"
+    folder = make_bench().scratch
+    with started([sys.executable, "-c", script, str(port)], {}, folder, CORE) as server:
+        server.wait(lambda: is_listening(port))
+        with pytest.raises(NoResultError, match="was closed"), idle_connections(address, 3):
+            pass
+
+
+def is_listening(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_photos_are_answered_as_the_model_does(make_bench, tmp_path):
