@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from tlsearch.config.augment_check import check_augmentation
 from tlsearch.config.backbone_check import check_backbones
 from tlsearch.config.condition_check import check_conditions
+from tlsearch.config.credential_check import check_credentials
 from tlsearch.config.document import Document, Mistake, Spot
 from tlsearch.config.enqueue_check import check_enqueued
 from tlsearch.config.kind import RECIPE, SWEEP, Kind, check_kind, no_mapping
@@ -26,6 +27,7 @@ from tlsearch.config.schema import Sweep
 from tlsearch.config.suggestion import nearest
 from tlsearch.config.yaml import parse
 from tlsearch.errors import SweepFileError
+from tlsearch.redaction import redact_values
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,8 +35,8 @@ Model = TypeVar("Model", bound=BaseModel)
 def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Sweep:
     """Read a sweep file.
 
-    An override wins over the environment (`MLFLOW_TRACKING_URI`), that over the file, the file
-    over the defaults.
+    An override wins over the environment (`MLFLOW_TRACKING_URI`, `TLSEARCH_STORAGE`), that over the
+    file, the file over the defaults.
 
     Args:
         path: the YAML 1.2 file.
@@ -46,14 +48,21 @@ def load(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Swee
         SweepFileError: everything that is wrong, each as `file:line:column: what (received ...)`.
     """
     document = _read(SWEEP, Path(path), overrides, values)
-    checks = (check_backbones, check_conditions, check_augmentation, check_photos, check_enqueued)
+    checks = (
+        check_backbones,
+        check_conditions,
+        check_augmentation,
+        check_photos,
+        check_enqueued,
+        check_credentials,
+    )
     return _validate(document, Sweep, [one for check in checks for one in check(document)])
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), **values: Any) -> Pretraining:
     """Read the recipe of a pretraining; arguments, precedence and errors are those of `load`."""
     document = _read(RECIPE, Path(path), overrides, values)
-    checks = (check_backbones, check_recipe)
+    checks = (check_backbones, check_recipe, check_credentials)
     return _validate(document, Pretraining, [one for check in checks for one in check(document)])
 
 
@@ -66,20 +75,23 @@ def _read(kind: Kind, path: Path, overrides: Sequence[str], values: Mapping[str,
     resolve_paths(document, path.absolute().parent)
     apply_overrides(document, overrides)
     apply_values(document, values, after=len(overrides))
-    apply_environment(document)
+    apply_environment(document, kind.model.model_fields)
     # What the file says is absolute by now, so this reaches only what came on top of it.
     resolve_paths(document, Path.cwd())
     return document
 
 
 def dump(model: Sweep | Pretraining) -> str:
-    """All of it, defaults included, as YAML that loads again to an equal one."""
+    """All of it, defaults included, as YAML that loads again to an equal one.
+
+    Credentials in addresses are left out; loading says so, and takes them from the environment.
+    """
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None
     yaml.width = 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    values = model.model_dump(mode="json", by_alias=True)
+    values = redact_values(model.model_dump(mode="json", by_alias=True))
     if isinstance(model, Pretraining):
         _leave_out(values, without_effect(model.method, model.data.source))
     else:

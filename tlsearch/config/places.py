@@ -1,17 +1,21 @@
-"""Which folder a relative path in a file starts at, and which tracking server is meant."""
+"""Which folder a relative path in a file starts at, and what the environment says of places."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from tlsearch.config.backbone_check import MODEL_FILE, WEIGHTS_FILES, backbones
 from tlsearch.config.document import Document, KeyPath, Spot
 
-TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+_VARIABLES: dict[str, KeyPath] = {
+    "MLFLOW_TRACKING_URI": ("tracking", "uri"),
+    "TLSEARCH_STORAGE": ("search", "storage"),
+}
+"""Each wins over the file and loses to an override."""
 _PLACES: tuple[KeyPath, ...] = (("data", "source"), ("probe", "source"), ("output", "path"))
 _ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+://|generated:|kerashub:)")
 
@@ -35,18 +39,27 @@ def absolute(text: str, start: Path) -> str:
         return text
 
 
-def apply_environment(document: Document) -> None:
-    """`MLFLOW_TRACKING_URI`, if it is set, wins over the file and loses to an override."""
-    address = os.environ.get(TRACKING_VARIABLE)
-    path: KeyPath = ("tracking", "uri")
+def apply_environment(document: Document, sections: Collection[str]) -> None:
+    """Put the addresses of the environment over those of the file; overrides win over both.
+
+    Args:
+        sections: that a document of this kind has.
+    """
+    for variable, path in _VARIABLES.items():
+        address = os.environ.get(variable)
+        if address and path[0] in sections:
+            _put_unless_overridden(document, path, address, Spot.in_environment(variable))
+
+
+def _put_unless_overridden(document: Document, path: KeyPath, value: str, spot: Spot) -> None:
     section = document.find(path[:1])
-    given = isinstance(section, dict) and "uri" in section
-    if not address or (given and document.value_spot(path).is_override):
+    given = isinstance(section, dict) and path[1] in section
+    if given and document.value_spot(path).is_override:
         return
     if section is None:
-        document.replace(path[:1], {}, Spot.in_environment(TRACKING_VARIABLE))
+        document.replace(path[:1], {}, spot)
     if section is None or isinstance(section, dict):
-        document.replace(path, address, Spot.in_environment(TRACKING_VARIABLE))
+        document.replace(path, value, spot)
 
 
 def _paths(document: Document) -> Iterator[KeyPath]:

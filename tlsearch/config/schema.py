@@ -107,7 +107,8 @@ class Search(Strict):
     pruner: Literal["hyperband", "median", "none"] = "hyperband"
     seed: int = Field(default=0, ge=0)
     storage: str | None = None
-    """An Optuna RDB address; default: SQLite under TLSEARCH_HOME."""
+    """An Optuna RDB address; default: SQLite under TLSEARCH_HOME. One with a password belongs into
+    the environment: TLSEARCH_STORAGE."""
     screening: Screening | None = None
     """null, the default, searches all backbones from the start."""
     enqueue: list[dict[str, Scalar]] = Field(default=[])
@@ -278,6 +279,8 @@ class Execution(Strict):
     backend: Literal["local"] = "local"
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """auto: one for each GPU, one on a machine without."""
+    min_free_gb: float = Field(default=1, ge=0)
+    """With less free space under TLSEARCH_HOME no new trial is begun; 0 is no such floor."""
 
 
 class Store(Strict):
@@ -299,6 +302,14 @@ class OnFailure(Strict):
     """How often a trial is started whose worker process dies."""
     max_consecutive: int = Field(default=5, ge=1)
     """The sweep stops after so many failed trials in a row."""
+
+
+class Checkpoints(Strict):
+    """Which trained weights stay under TLSEARCH_HOME."""
+
+    keep: Literal["all", "best", "none"] = "all"
+    """Of finished trials: all; only those that may still become the champion or what it is
+    compared with; none, once the champion is exported. `tlsearch export --trial N` needs them."""
 
 
 class Export(Strict):
@@ -341,6 +352,7 @@ class Sweep(Strict):
     execution: Execution = Execution()
     store: Store = Store()
     on_failure: OnFailure = OnFailure()
+    checkpoints: Checkpoints = Checkpoints()
     export: Export = Export()
     tracking: Tracking = Tracking()
 
