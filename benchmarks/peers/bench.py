@@ -27,7 +27,8 @@ class Bench:
     """What all sides of a benchmark share.
 
     sampled: how many trials of a list those sides run whose trials share nothing; None is all.
-    repeats: how many trials are repeated to see what a seed makes, and with how many seeds each.
+    repeats: how many trials are repeated to see what a seed makes, and with how many seeds each;
+        with 0 no accuracies are compared.
     """
 
     setting: Setting

@@ -60,10 +60,12 @@ def mixed(bench: Bench, count: int) -> Findings:
     sides = [Ours(COLD), Ours(WITHOUT, "never", samples=True)]
     sides += [Peer(PLAIN, "plain"), Peer(TUNER, "tuner")]
     found = interleave(bench, sides, trials)
-    compared = against_spread(found, (COLD, WITHOUT), trials, repeat_with_seeds(bench, trials))
     slower = (WITHOUT, PLAIN, TUNER)
     rows = time_rows(found, _names(sides))
     rows += [ratio_row(f"{count} trials", found, slow, COLD, whole_seconds) for slow in slower]
+    if not bench.repeats:
+        return _findings(trials, found, rows)
+    compared = against_spread(found, (COLD, WITHOUT), trials, repeat_with_seeds(bench, trials))
     rows += best_rows(found, COLD, slower) + spread_rows(compared)
     return _findings(trials, found, rows) | {"accuracy": compared}
 
