@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -34,6 +34,19 @@ class Optimizer(ABC):
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._step = 0
+        self._kept: dict[str, np.ndarray] = {}
+
+    @final
+    def state(self) -> dict[str, np.ndarray]:
+        """A copy of what it keeps from step to step."""
+        kept = {name: array.copy() for name, array in self._kept.items()}
+        return {"step": np.array(self._step), **kept}
+
+    @final
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from what `state` gave."""
+        self._step = int(state["step"])
+        self._kept = {name: array.copy() for name, array in state.items() if name != "step"}
 
     @final
     def apply(self, arrays: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> None:
@@ -46,6 +59,14 @@ class Optimizer(ABC):
         self._step += 1
         for number, (array, gradient) in enumerate(zip(arrays, gradients, strict=True)):
             self._update(number, array, gradient, rate)
+
+    @final
+    def _keep(self, what: str, number: int, array: np.ndarray) -> np.ndarray:
+        """What is kept for the array of this number, in its shape; zeros at first."""
+        name = f"{what}.{number}"
+        if name not in self._kept:
+            self._kept[name] = np.zeros_like(array)
+        return self._kept[name]
 
     @abstractmethod
     def _update(self, number: int, array: np.ndarray, gradient: np.ndarray, rate: float) -> None:
@@ -61,12 +82,10 @@ class Adam(Optimizer):
     def __init__(self, rate: Rate, weight_decay: float = 0.0) -> None:
         super().__init__(rate)
         self._weight_decay = weight_decay
-        self._means: dict[int, np.ndarray] = {}
-        self._squares: dict[int, np.ndarray] = {}
 
     def _update(self, number: int, array: np.ndarray, gradient: np.ndarray, rate: float) -> None:
-        mean = self._means.setdefault(number, np.zeros_like(array))
-        square = self._squares.setdefault(number, np.zeros_like(array))
+        mean = self._keep("mean", number, array)
+        square = self._keep("square", number, array)
         if self._weight_decay:
             array *= 1 - rate * self._weight_decay
         mean += (gradient - mean) * (1 - self.FIRST)
@@ -81,12 +100,8 @@ class Momentum(Optimizer):
 
     MOMENTUM = 0.9
 
-    def __init__(self, rate: Rate) -> None:
-        super().__init__(rate)
-        self._velocities: dict[int, np.ndarray] = {}
-
     def _update(self, number: int, array: np.ndarray, gradient: np.ndarray, rate: float) -> None:
-        velocity = self._velocities.setdefault(number, np.zeros_like(array))
+        velocity = self._keep("velocity", number, array)
         velocity *= self.MOMENTUM
         velocity -= rate * gradient
         array += self.MOMENTUM * velocity - rate * gradient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -12,11 +12,12 @@ from tlsearch.training.descent import Optimizer
 from tlsearch.training.draws import Draw
 from tlsearch.training.head_model import HeadModel
 from tlsearch.training.judging import accuracy, cross_entropy
-from tlsearch.training.learner import Learner
-from tlsearch.training.weights import Weights
+from tlsearch.training.learner import Learner, State
+from tlsearch.training.weights import Weights, flatten
 
 Take = Callable[[np.ndarray, Draw], np.ndarray]
 """From places of photos in the split to their float32 inputs, as an epoch shows them."""
+_HEAD, _OPTIMIZER = "head/", "optimizer/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +61,20 @@ class HeadLearner(Learner):
 
     def weights(self) -> Weights:
         return {name: [a.copy() for a in arrays] for name, arrays in self._head.weights.items()}
+
+    def state(self) -> State:
+        # What an epoch draws at random follows from its number.
+        arrays = {_HEAD + name: array for name, array in flatten(self.weights()).items()}
+        kept = {_OPTIMIZER + name: array for name, array in self._optimizer.state().items()}
+        return {**arrays, **kept}
+
+    def put(self, state: Mapping[str, np.ndarray]) -> None:
+        for name, array in flatten(self._head.weights).items():
+            array[...] = state[_HEAD + name]
+        self._optimizer.restore(
+            {
+                name.removeprefix(_OPTIMIZER): array
+                for name, array in state.items()
+                if name.startswith(_OPTIMIZER)
+            }
+        )

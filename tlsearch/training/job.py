@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
+import json
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from tlsearch.backbones.weights import weights_digest
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset, pixel_store
+from tlsearch.errors import NonFiniteLossError
 from tlsearch.execution.devices import gpus
-from tlsearch.execution.events import Decision, EpochEnded, PrefixJudged, Started
+from tlsearch.execution.events import Decision, EpochEnded, PrefixJudged, Resumed, Started, Warned
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
 from tlsearch.store.store import ActivationStore
@@ -22,10 +25,16 @@ from tlsearch.training.trained import TrainedTrial
 
 if TYPE_CHECKING:
     from tlsearch.training.activations import Activations, Saving
+    from tlsearch.training.checkpoint import Checkpoints
+    from tlsearch.training.course import Course
     from tlsearch.training.economy import Verdict
-    from tlsearch.training.fit import Progress
+    from tlsearch.training.fit import Fit, Progress
+    from tlsearch.training.lesson import Counts
     from tlsearch.training.task import Task
 
+FORMAT = 1
+"""To be raised when the same trial would learn something else, so that what an earlier version
+left half done is not gone on with."""
 State = Literal["complete", "pruned", "interrupted"]
 _STATES: dict[Decision, State] = {
     Decision.CONTINUE: "complete",
@@ -66,16 +75,43 @@ class TrainJob:
         return self.sweep.search.seed * 100_003 + self.trial
 
     def run(self, channel: Channel) -> TrialResult:
+        """Train, or go on from the last checkpoint; what is finished already is only told again."""
+        from tlsearch.training.checkpoint import Checkpoints
+
+        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial))
+        pretrained = pretrained_digest(self.configuration)
+        made_by = self._made_by(pretrained)
+
+        def warn(text: str) -> None:
+            print(text, flush=True)
+            channel.send(Warned(self.trial, text))
+
+        with Checkpoints(trained.folder, made_by, warn) as checkpoints:
+            finished = trained.result(made_by)
+            if finished is not None:
+                checkpoints.clear()
+                return self._tell_again(finished, channel)
+            progress, counts = self._train(checkpoints, channel)
+            result = self._result(progress)
+            if result.state == "interrupted":
+                return result
+            answers = progress.best_answers
+            trained.write(progress.best_weights, pretrained, answers, progress.epochs)
+            facts = {"epochs": progress.epochs, "seconds": progress.seconds}
+            told = {"result": asdict(result), "counts": asdict(counts)}
+            trained.write_result(made_by, {**told, **facts})
+            checkpoints.clear()
+        return result
+
+    def _train(self, checkpoints: Checkpoints, channel: Channel) -> tuple[Progress, Counts]:
+        """What came of the trial, and how large its network is."""
         from tlsearch.training.course import Course
         from tlsearch.training.fit import Fit, Progress
-
-        started = time.perf_counter()
-        progress = Progress(self.sweep.objective)
 
         def report(epoch: int, metrics: Mapping[str, float], seconds: float) -> Decision:
             return channel.ask(EpochEnded(self.trial, epoch, metrics, seconds))
 
-        task = self._task()
+        progress, task = Progress(self.sweep.objective), self._task()
         with ExitStack() as resources:
             activations = self._activations(task, channel)
             if activations is not None:
@@ -84,16 +120,55 @@ class TrainJob:
             counts = course.counts()
             channel.send(Started(self.trial, counts.total, counts.trainable))
             stopping, labels = self.sweep.train.early_stopping, task.labels["validation"]
-            fit = Fit(progress, task.draws(), labels, stopping, report)
-            fit.run(course.phases, course.learner, course.start())
-        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial))
-        trained.write(
-            progress.best_weights,
-            pretrained_digest(self.configuration),
-            progress.best_answers,
-            progress.epochs,
-        )
-        return self._result(progress, len(task.labels["train"]), time.perf_counter() - started)
+            fit = Fit(progress, task.draws(), labels, stopping, report, checkpoints.save)
+            self._resume(fit, course, checkpoints, channel)
+            try:
+                fit.run(course.phases, course.learner, course.start())
+            except NonFiniteLossError:
+                checkpoints.clear()
+                raise
+        return fit.progress, counts
+
+    def _resume(self, fit: Fit, course: Course, checkpoints: Checkpoints, channel: Channel) -> None:
+        """Go on from the last checkpoint, if there is one that fits."""
+        saved = checkpoints.load(self.sweep.objective)
+        if saved is None:
+            return
+        if not fit.resume(saved, course.phases, course.learner):
+            print("the checkpoint is of another way to teach the phase: a fresh start", flush=True)
+            checkpoints.clear()
+            return
+        done = saved.progress
+        event = Resumed(self.trial, _metrics(done.epochs), done.seconds)
+        done.decision = channel.ask(event)
+
+    def _tell_again(self, finished: dict[str, Any], channel: Channel) -> TrialResult:
+        """Say what an earlier start has said of a trial that was not told to be over."""
+        counts = finished["counts"]
+        channel.send(Started(self.trial, counts["total"], counts["trainable"]))
+        channel.ask(Resumed(self.trial, _metrics(finished["epochs"]), finished["seconds"]))
+        return TrialResult(**finished["result"])
+
+    def _made_by(self, pretrained: str) -> str:
+        """Stands for everything that decides what the trial learns.
+
+        Args:
+            pretrained: the digest of the weights that it starts from.
+        """
+        sweep = self.sweep
+        decides = {
+            "format": FORMAT,
+            "seed": self.seed,
+            "configuration": self.configuration.model_dump(mode="json"),
+            "train": sweep.train.model_dump(mode="json"),
+            "precision": precision(sweep.train.precision),
+            "objective": sweep.objective.model_dump(mode="json"),
+            "views": sweep.data.views,
+            "photos": self.dataset.digest,
+            "pretrained": pretrained,
+            "backend": os.environ.get("KERAS_BACKEND", ""),
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
     def _task(self) -> Task:
         from tlsearch.training.task import Task
@@ -129,16 +204,22 @@ class TrainJob:
 
         return Activations(store, frozen, task.photos, replace(saving(self.sweep), tell=tell))
 
-    def _result(self, progress: Progress, photos: int, seconds: float) -> TrialResult:
+    def _result(self, progress: Progress) -> TrialResult:
+        photos = len(self.dataset.splits["train"])
         return TrialResult(
             state=_STATES[progress.decision],
             value=progress.best_value,
             best_epoch=progress.best_epoch,
             epochs=len(progress.epochs),
             metrics=progress.epochs[progress.best_epoch - 1],
-            seconds=seconds,
+            seconds=progress.elapsed,
             photos_per_second=photos * len(progress.seconds) / sum(progress.seconds),
         )
+
+
+def _metrics(epochs: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Of each epoch, without its number."""
+    return [{name: epoch[name] for name in epoch if name != "epoch"} for epoch in epochs]
 
 
 def saving(sweep: Sweep) -> Saving:

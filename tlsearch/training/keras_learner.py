@@ -5,19 +5,24 @@ Frozen layers that are part of the model are run in every step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import keras
 import numpy as np
 
 from tlsearch.training.draws import Draw
-from tlsearch.training.learner import Learner
-from tlsearch.training.weights import Weights, learned
+from tlsearch.training.learner import Learner, State
+from tlsearch.training.weights import Weights, flatten, learned, restore, unflatten
 
 Show = Callable[[np.ndarray, Draw], tuple[np.ndarray, np.ndarray]]
 """From places of photos in the train split to a batch: inputs and targets, as an epoch has them."""
+_MODEL, _OPTIMIZER, _RANDOM = "model/", "optimizer/", "random/"
+_STEPS = f"{_OPTIMIZER}iteration."
+_SEED = "seed_generator_state"
+"""Keras' name for the state of a layer's random generator."""
 FETCHING = 2
 """Threads that read the next batches while a step runs."""
 
@@ -75,3 +80,44 @@ class KerasLearner(Learner):
 
     def weights(self) -> Weights:
         return learned(self._model)
+
+    def state(self) -> State:
+        arrays = {_MODEL + name: array for name, array in flatten(self.weights()).items()}
+        for name, variable in self._kept():
+            array = np.array(keras.ops.convert_to_numpy(variable))
+            arrays[name] = array // self._parts if name.startswith(_STEPS) else array
+        return arrays
+
+    def put(self, state: Mapping[str, np.ndarray]) -> None:
+        names = flatten(self.weights())
+        restore(self._model, unflatten({name: state[_MODEL + name] for name in names}))
+        for name, variable in self._kept():
+            array = state[name]
+            variable.assign(array * self._parts if name.startswith(_STEPS) else array)
+
+    @property
+    def _parts(self) -> int:
+        """In how many parts a step is computed: Keras counts each, a state counts steps, so that
+        it fits whatever their number."""
+        optimizer = self._model.optimizer
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = optimizer.inner_optimizer
+        return optimizer.gradient_accumulation_steps or 1
+
+    def _kept(self) -> Iterator[tuple[str, keras.Variable]]:
+        """What is kept from step to step beside the layers' arrays."""
+        optimizer = self._model.optimizer
+        if not optimizer.built:
+            optimizer.build(self._model.trainable_variables)
+        # Between two steps nothing is accumulated.
+        lasting = [v for v in optimizer.variables if not v.name.endswith("_accumulator")]
+        yield from _number(_OPTIMIZER, lasting)
+        yield from _number(_RANDOM, [v for v in self._model.variables if v.name == _SEED])
+
+
+def _number(prefix: str, variables: Iterable[keras.Variable]) -> Iterator[tuple[str, Any]]:
+    """Each under its name; several of one name are counted."""
+    seen: Counter[str] = Counter()
+    for variable in variables:
+        yield f"{prefix}{variable.name}.{seen[variable.name]}", variable
+        seen[variable.name] += 1

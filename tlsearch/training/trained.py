@@ -1,16 +1,24 @@
-"""A trained trial as it lies on disk: what it learned, predictions for validation, history."""
+"""A trained trial as it lies on disk: what it learned, predictions for validation, history.
+
+learned.npz       the best epoch's weights of the layers that were trained
+validation.npz    the best epoch's probabilities for the validation split
+history.csv       a row for each epoch
+result.json       how it ended and what it was made by; written last
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlsearch.errors import WeightsError
-from tlsearch.files import keep
-from tlsearch.training.weights import Weights
+from tlsearch.files import keep, sync, write_whole
+from tlsearch.training.weights import Weights, flatten, unflatten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +46,10 @@ class TrainedTrial:
         return self.folder / "history.csv"
 
     @property
+    def _result(self) -> Path:
+        return self.folder / "result.json"
+
+    @property
     def _predictions(self) -> Path:
         return self.folder / "validation.npz"
 
@@ -59,16 +71,31 @@ class TrainedTrial:
         import pandas as pd
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        arrays = {
-            f"{name}/{number}": array
-            for name, layer in weights.items()
-            for number, array in enumerate(layer)
-        }
-        _save(self._weights, {_BACKBONE: np.array(backbone), **arrays})
+        _save(self._weights, {_BACKBONE: np.array(backbone), **flatten(weights)})
         _save(self._predictions, {"probabilities": two_columns(probabilities)})
         history = self.folder / "writing.csv"
         pd.DataFrame(epochs).to_csv(history, index=False)
         keep(history, self._history)
+
+    def write_result(self, made_by: str, facts: Mapping[str, Any]) -> None:
+        """Keep how it ended, once everything else is written.
+
+        Args:
+            made_by: stands for everything that decides what a trial learns.
+        """
+        sync(self.folder)
+        write_whole(self._result, json.dumps({"made_by": made_by, **facts}).encode())
+
+    def result(self, made_by: str) -> dict[str, Any] | None:
+        """What `write_result` was given; None if the trial is not over, or made by other things."""
+        try:
+            facts = json.loads(self._result.read_bytes())
+        except (OSError, ValueError):
+            return None
+        files = (self._weights, self._predictions, self._history)
+        if facts.pop("made_by") != made_by or not all(file.is_file() for file in files):
+            return None
+        return facts
 
     def weights(self, backbone: str) -> Weights:
         """The best epoch's weights of the layers that were trained.
@@ -89,10 +116,7 @@ class TrainedTrial:
                 expected=f"digest {trained_on[:12]}",
                 hint="bring the former file back (KERAS_HOME says where it is looked for)",
             )
-        weights: Weights = {}
-        for name, array in arrays.items():
-            weights.setdefault(name.rpartition("/")[0], []).append(array)
-        return weights
+        return unflatten(arrays)
 
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch, loss, accuracy, val_loss, val_accuracy."""
