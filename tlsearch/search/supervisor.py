@@ -21,7 +21,9 @@ from tlsearch.execution.events import (
     Failed,
     Finished,
     PrefixJudged,
+    Resumed,
     Started,
+    Warned,
 )
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LOST
@@ -134,6 +136,11 @@ class Supervisor:
             self._built(active, event)
         elif isinstance(event, PrefixJudged):
             self._say_once(event)
+        elif isinstance(event, Warned):
+            text = f"trial {event.trial}: {event.text}"
+            self._notify(Notice("warning", {"text": text}))
+        elif isinstance(event, Resumed):
+            self._catch_up(active, event, stop)
         elif isinstance(event, EpochEnded):
             self._answer(active, event, stop)
         elif isinstance(event, Finished):
@@ -172,6 +179,20 @@ class Supervisor:
         self._recorder.epoch(event.trial, event.epoch, event.metrics, event.seconds)
         facts = {"trial": event.trial, "epoch": event.epoch, "metrics": dict(event.metrics)}
         self._notify(Notice("epoch", {**facts, "seconds": event.seconds}))
+
+    def _catch_up(self, active: ActiveTrial, event: Resumed, stop: StopRequest) -> None:
+        """Take in the epochs of an earlier start, of whose last one perhaps nobody was told."""
+        metric = self._sweep.objective.metric
+        prune = False
+        for epoch, metrics in enumerate(event.epochs, start=1):
+            prune = self._study.report(active.trial, epoch, metrics[metric])
+        decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
+        self._executor.answer(event.trial, decision)
+        done = zip(event.epochs, event.seconds, strict=True)
+        for epoch, (metrics, seconds) in enumerate(done, start=1):
+            self._recorder.epoch(event.trial, epoch, metrics, seconds)
+        facts = {"trial": event.trial, "epoch": len(event.epochs)}
+        self._notify(Notice("trial_resumed", facts))
 
     def _finish(self, active: ActiveTrial, result: TrialResult) -> None:
         if result.state == "interrupted":
