@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOUNDATION = {"amounts", "cores", "disk", "errors", "files", "paths", "progress", "redaction"}
+FOUNDATION = {
+    "amounts",
+    "cores",
+    "disk",
+    "errors",
+    "files",
+    "output",
+    "paths",
+    "progress",
+    "redaction",
+}
 MAY_IMPORT = {
     "config": {"backbones.table"},
     "augmentation": {"config"},

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tlsearch.errors import TlsearchError
+from tlsearch.output import hide_credentials
 
 app = typer.Typer(
     name="tlsearch",
@@ -191,6 +192,7 @@ def top(
 
 def main() -> None:
     """Run a command; every error that a user can meet is a message and an exit code."""
+    hide_credentials()
     try:
         app()
     except TlsearchError as error:

@@ -14,6 +14,7 @@ from tlsearch.data.extraction import unpack
 from tlsearch.data.folders import FolderSource, subfolders
 from tlsearch.data.source import Listing, Source
 from tlsearch.paths import Paths
+from tlsearch.redaction import redact
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class ArchiveSource(Source):
 
     @property
     def description(self) -> str:
-        return self.location
+        return redact(self.location)
 
     def listing(self) -> Listing:
         folder = self._unpacked_earlier() or self._unpack()
-        return FolderSource(_innermost(folder), called=self.location).listing()
+        return FolderSource(_innermost(folder), called=self.description).listing()
 
     def _unpacked_earlier(self) -> Path | None:
         if self.sha256 is None:

@@ -13,6 +13,7 @@ from tlsearch.errors import DataError, DownloadError
 from tlsearch.files import keep
 from tlsearch.paths import Paths
 from tlsearch.progress import bar
+from tlsearch.redaction import redact_error
 
 if TYPE_CHECKING:
     import httpx
@@ -87,7 +88,7 @@ def _download(address: str, sha256: str | None, target: Path) -> None:
             return
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if attempt == _ATTEMPTS or not _is_transient(error):
-                raise _download_error(address, target, error) from error
+                raise _download_error(address, target, error) from redact_error(error)
             time.sleep(0.5 * attempt)
         finally:
             partial.unlink(missing_ok=True)
