@@ -198,7 +198,7 @@ class Stages:
             finished = len(self._study.finished())
             raise Interrupted(
                 f"stopped after {finished} of {self._sweep.budget.trials} trials; "
-                "what was running goes on from its beginning next time",
+                "what was running goes on after its last epoch next time",
                 signal=stop.signal,
                 hint=f"to continue: {self._command}",
             )
