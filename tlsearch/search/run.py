@@ -48,7 +48,7 @@ def run(
             return Stages(sweep, paths, study, notify, command).carry_out(stop)
         except KeyboardInterrupt:
             raise Interrupted(
-                "ended at once; what was running starts from its beginning next time",
+                "ended at once; what was running goes on after its last checkpoint next time",
                 signal=stop.signal or signal.SIGINT,
                 hint=f"to continue: {command}",
             ) from None
