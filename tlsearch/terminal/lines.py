@@ -85,6 +85,9 @@ class Lines:
     def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}")
 
+    def _trial_resumed(self, trial: int, epoch: int) -> None:
+        self.print(f"trial {trial} resumes after epoch {epoch}")
+
     def _trial_ended(self, **row: Any) -> None:
         head = f"trial {row['trial']} {row['state']}"
         if row["reason"]:
