@@ -38,6 +38,8 @@ class LiveTable:
         data = notice.data
         if notice.event == "trial_started":
             self._running[data["trial"]] = {**data, "epoch": 0, "value": None, "seconds": None}
+        elif notice.event == "trial_resumed":
+            self._running[data["trial"]]["epoch"] = data["epoch"]
         elif notice.event == "epoch":
             running = self._running[data["trial"]]
             running |= {"epoch": data["epoch"], "value": data["metrics"].get(self._metric)}
