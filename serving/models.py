@@ -6,6 +6,7 @@ All methods belong to the event loop's thread; a model is loaded in another one.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ Opener = Callable[[], ServedModel]
 """Loads a model; blocks for seconds."""
 
 READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
+PATIENCE_SECONDS = 60.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -43,12 +46,15 @@ class Models:
     began with it end with it, and `rollback` is one step.
     """
 
-    def __init__(self, openers: Mapping[str, Opener]) -> None:
+    def __init__(self, openers: Mapping[str, Opener], patience: float = PATIENCE_SECONDS) -> None:
         """Nothing is loaded yet.
 
         Args:
             openers: what loads the model of each name.
+            patience: seconds that a version taken from work may take for what it had accepted;
+                one that takes longer is left to itself.
         """
+        self._patience = patience
         self._places = {name: _Place(opener) for name, opener in openers.items()}
         self._retired = False
         self._drained = False
@@ -113,7 +119,8 @@ class Models:
     async def swap(self, model: ServedModel) -> None:
         """Put a version to work in place of the current one, between two requests.
 
-        Returns once the version that is two behind has answered what it had accepted.
+        Returns once the version that is two behind has answered what it had accepted, or has
+        taken longer than the patience.
 
         Raises:
             Problem: 404 no such model; 503 the server stops.
@@ -124,7 +131,7 @@ class Models:
         dropped, place.previous, place.current = place.previous, place.current, model
         place.state, place.reason, place.verified = READY, "", True
         if dropped is not None:
-            await dropped.drain()
+            await self._let_go(dropped)
 
     async def rollback(self, name: str) -> ServedModel:
         """Put the previous version to work again; the current one becomes the previous.
@@ -139,7 +146,7 @@ class Models:
         return place.current
 
     async def unload(self, name: str) -> None:
-        """Take a model from work; returns when its accepted requests are answered.
+        """Take a model from work; returns when its accepted requests are answered, as `swap`.
 
         Raises:
             Problem: 404 no such model.
@@ -149,18 +156,26 @@ class Models:
         place.current = place.previous = None
         place.state, place.reason = UNAVAILABLE, "unloaded"
         for model in dropped:
-            await model.drain()
+            await self._let_go(model)
 
     def retire(self) -> None:
         """Be no longer `ready`, though requests are still answered: the server will stop."""
         self._retired = True
 
     async def drain(self) -> None:
-        """Accept nothing more; returns when every accepted request is answered."""
+        """Accept nothing more; returns when every accepted request is answered, however long."""
         self.retire()
         self._drained = True
         for model in self.at_work():
             await model.drain()
+
+    async def _let_go(self, model: ServedModel) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await model.drain()
+        except TimeoutError:
+            waiting = model.batcher.waiting
+            log.error("%s %s hangs with %d photos, and is left", model.name, model.version, waiting)
 
     def _place(self, name: str) -> _Place:
         place = self._places.get(name)

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -29,11 +28,13 @@ from serving.http.protocol import InferProtocol
 from serving.models import Models
 from serving.options import ServeOptions
 from serving.sources import open_source
+from serving.watchdog import Watchdog
 from tlsearch.errors import SetupError
 
 _OTHER_FILES = 256
 _LAST_SECONDS = 0.5
 """Of the grace period, for the models to end and for the process to leave."""
+_LEAVING_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +46,8 @@ def run(options: ServeOptions) -> None:
     Raises:
         SetupError: the address is taken, the provider is not there.
         BundleError: the bundle is damaged, or answers otherwise than it should.
+
+    If a run of the model hangs, the process ends after the grace period, with exit code 1.
     """
     _allow_files(options.limits.connections + options.limits.reserve + _OTHER_FILES)
     with listen(options) as listener:
@@ -63,6 +66,7 @@ class Server(uvicorn.Server):
         self.listener = listener
         self.failure: Exception | None = None
         self._end = math.inf
+        self._watchdog = Watchdog(options.grace, self._find_unanswered)
         self._source = open_source(options)
         self.models = Models(self._source.openers)
         classifier = Classifier(self.models, Photos(options.photos), options.deadline)
@@ -72,10 +76,14 @@ class Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal comes or the models cannot be loaded."""
-        super().run([self.listener])
+        try:
+            super().run([self.listener])
+        finally:
+            self._watchdog.stop()
 
     async def _serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._watchdog.watch()
         loading = asyncio.create_task(self._load())
         following = asyncio.create_task(self._source.follow(self.models))
         await super()._serve(sockets)
@@ -83,9 +91,20 @@ class Server(uvicorn.Server):
         if not loading.done():
             # The thread that loads cannot be stopped, and Python would wait for its end.
             os._exit(0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(min(self._end, self._loop.time() + self.options.grace)):
+        end = min(self._end, self._loop.time() + self.options.grace)
+        try:
+            async with asyncio.timeout_at(end - _LEAVING_SECONDS):
                 await self.models.drain()
+        except TimeoutError:
+            self._watchdog.end()
+
+    def _find_unanswered(self) -> str:
+        photos = sum(model.batcher.waiting for model in self.models.at_work())
+        if not photos:
+            return "all photos are answered, but something else has not ended"
+        return (
+            f"{photos} accepted photos are not answered: a run of the model hangs, or is too long"
+        )
 
     async def _load(self) -> None:
         _say(f"listening on {_address(self.listener)}")

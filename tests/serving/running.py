@@ -22,10 +22,10 @@ from tlsearch.export.golden import write_golden
 CARD = "# colours\n"
 
 
-def write_bundle(folder: Path, **changes) -> Path:
-    """A whole bundle; `changes` are of its manifest."""
+def write_bundle(folder: Path, model=None, **changes) -> Path:
+    """A whole bundle, of the tiny model unless another is given; `changes` are of its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(tiny_model(), folder / "model.onnx")
+    onnx.save(model or tiny_model(), folder / "model.onnx")
     write_golden(folder, golden_of(folder))
     (folder / "MODEL_CARD.md").write_text(CARD)
     manifest(**changes).write(folder)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
-from tiny_bundle import LABELS, SIZE, golden_of, manifest, tiny_model
+from running import write_bundle
+from tiny_bundle import LABELS, SIZE, golden_of, hanging_model, manifest, tiny_model
 
 from serving import Bundle
 from serving.model import ModelOptions, ServedModel
@@ -349,3 +352,38 @@ def test_loads_of_one_model_take_turns(bundle_folder):
 
 def test_the_bundle_is_at_hand(open_version):
     assert isinstance(open_version().bundle, Bundle)
+
+
+def test_a_version_that_hangs_is_left_to_itself(tmp_path):
+    """In a process of its own: the thread that hangs ends with it and not before."""
+    script = """
+import asyncio, os, sys
+import numpy as np
+from serving.model import ModelOptions, ServedModel
+from serving.models import Models
+
+def open_version(version="1"):
+    return ServedModel.load("colours", version, sys.argv[1], ModelOptions(workers=1))
+
+async def check():
+    models = Models({"colours": open_version}, patience=0.2)
+    await models.load("colours")
+    white = np.full((1, 8, 8, 3), 255, np.uint8)
+    hanging = asyncio.create_task(models.get("colours").batcher.predict(white))
+    await asyncio.sleep(0)
+    for version in ("2", "3"):
+        await models.swap(open_version(version))
+    assert [model.version for model in models.at_work()] == ["3", "2"]
+    await models.unload("colours")
+    assert not hanging.done()
+
+asyncio.run(check())
+print("over", flush=True)
+os._exit(0)
+"""
+    folder = write_bundle(tmp_path / "hanging", hanging_model())
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "over\n"), done.stderr
+    assert "colours 1 hangs with 1 photos" in done.stderr

@@ -9,12 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from running import options, read_all, read_answer, running, statuses, wait_for, write_bundle
-from test_http_protocol import close, whole
+from test_http_protocol import BYTES, close, whole
+from tiny_bundle import hanging_model
 
 from serving.server import run
 from tlsearch.errors import SetupError
@@ -194,6 +196,56 @@ def test_the_grace_period_is_kept(folder):
         process.send_signal(signal.SIGTERM)
         assert statuses(read_all(connection)) == [408]
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 0], ids=["in a thread", "in the loop"])
+def test_a_run_that_hangs_does_not_keep_it(hanging, workers):
+    """In the loop nothing of the server runs any more, and the signal has to be heard still."""
+    with started(hanging, "--workers", workers, "--grace", 2) as (process, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(white())
+            wait_for(lambda: is_busy(process))
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 1
+            assert read_all(client) == b""
+        line = process.stderr.read().splitlines()[-1]
+        assert "the grace period of 2 s is over: 1 accepted photos are not answered" in line
+
+
+def test_what_does_not_hang_is_answered_beside_it(hanging):
+    arguments = ("--workers", 2, "--grace", 2)
+    with started(hanging, *arguments) as (process, port), socket.socket() as client:
+        client.connect(("127.0.0.1", port))
+        client.sendall(white())
+        wait_for(lambda: is_busy(process))
+        with socket.create_connection(("127.0.0.1", port)) as other:
+            other.sendall(whole())
+            process.send_signal(signal.SIGTERM)
+            assert read_answer(other)[0] == 200
+        assert process.wait(15) == 1
+
+
+@pytest.fixture(scope="module")
+def hanging(tmp_path_factory):
+    return write_bundle(tmp_path_factory.mktemp("hanging") / "bundle", hanging_model())
+
+
+def white() -> bytes:
+    """A request on which the hanging model hangs."""
+    head, _, body = whole().partition(b"\r\n\r\n")
+    return head + b"\r\n\r\n" + body[:-BYTES] + b"\xff" * BYTES
+
+
+def is_busy(process) -> bool:
+    """Whether it computes without a pause: for half a second it had a core most of the time."""
+
+    def ticks():
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11])
+
+    before = ticks()
+    time.sleep(0.5)
+    return ticks() - before > 0.1 * os.sysconf("SC_CLK_TCK")
 
 
 def read_answer_of_another(port):

@@ -69,3 +69,46 @@ def golden_of(folder: Path, count: int = 4) -> Golden:
     images = np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
     session = ort.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     return Golden(images, session.run(None, {"images": images})[0])
+
+
+def hanging_model():
+    """The tiny model, which for white photos goes round in a loop that does not end."""
+    model = tiny_model()
+    graph = model.graph
+    softmax = graph.node.pop()
+    step = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
+            helper.make_node("Neg", ["turn"], ["turned"]),
+        ],
+        "round",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("turn", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("still_goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("turned", TensorProto.FLOAT, []),
+        ],
+    )
+    graph.node.extend(
+        [
+            helper.make_node("ReduceMin", ["pixels"], ["darkest"], keepdims=0),
+            helper.make_node("Equal", ["darkest", "white"], ["is_white"]),
+            helper.make_node("Cast", ["is_white"], ["once"], to=TensorProto.INT64),
+            helper.make_node("Mul", ["once", "endless"], ["rounds"]),
+            helper.make_node("Loop", ["rounds", "", "nothing"], ["end"], body=step),
+            helper.make_node("Add", ["logits", "end"], ["delayed"]),
+            helper.make_node("Softmax", ["delayed"], softmax.output, axis=-1),
+        ]
+    )
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(255, np.float32), "white"),
+            numpy_helper.from_array(np.array(1 << 60, np.int64), "endless"),
+            numpy_helper.from_array(np.array(0, np.float32), "nothing"),
+        ]
+    )
+    onnx.checker.check_model(model)
+    return model
