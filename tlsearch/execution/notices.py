@@ -18,7 +18,8 @@ class Notice:
     cut, stores, bytes, why: once for each cut and answer), network_built(trial, total_parameters,
     trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
     the leaderboard), trial_retried(trial, attempt, reason),
-    trial_resumed(trial, epoch: the last one that an earlier start has trained), budget_spent(finished),
+    trial_resumed(trial, epoch: the last one that an earlier start has trained),
+    budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
     exported(bundle, test, parity), judging(trial), registered(name, version),
     compared(see Comparison.as_dict), warning(text).
