@@ -7,7 +7,7 @@ import json
 import optuna
 
 from tlsearch.search.definition import completed, definition
-from tlsearch.search.storage import open_storage
+from tlsearch.search.storage import StudyPlace
 from tlsearch.search.study import DEFINITION, SweepStudy
 
 NEW = ("augment_strength", "mixup", "cutmix")
@@ -47,6 +47,6 @@ def test_what_is_no_sweep_any_more_differs(make_sweep):
 def test_a_study_of_before_goes_on(make_sweep, paths):
     sweep = make_sweep()
     SweepStudy.open(sweep, paths)
-    study = optuna.load_study(study_name=sweep.name, storage=open_storage(sweep, paths))
+    study = optuna.load_study(study_name=sweep.name, storage=StudyPlace.of(sweep, paths).open())
     study.set_user_attr(DEFINITION, json.dumps(_as_before_they_were_there(sweep)))
     assert SweepStudy.open(sweep, paths).trials() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -59,12 +61,13 @@ def test_another_seed_proposes_others(make_sweep, paths):
 def test_a_leftover_keeps_its_number_and_parameters(study, sweep, paths):
     _run(study, 2)
     configuration = study.configure(study.ask())
+    study.leave()
     again = SweepStudy.open(sweep, paths)
-    (leftover,) = again.leftovers()
+    leftover = again.claim()
     assert leftover.number == 2
     assert again.configure(leftover) == configuration
     again.tell(leftover, TrialState.COMPLETE, 0.5, {})
-    assert again.leftovers() == []
+    assert again.running() == []
     assert [trial.number for trial in again.finished()] == [0, 1, 2]
 
 
@@ -73,9 +76,11 @@ def test_a_leftover_that_was_never_sampled_is_sampled_as_it_would_have_been(make
     undisturbed = _run(SweepStudy.open(whole, paths), 3)
     killed = SweepStudy.open(parts, paths)
     _run(killed, 2)
-    killed.ask()
+    killed._study.ask()  # And dies before it has said whose it is.
+    assert SweepStudy.open(parts, paths).running()[0].params == {}
     again = SweepStudy.open(parts, paths)
-    (leftover,) = again.leftovers()
+    leftover = again.claim()
+    assert leftover.number == 2
     assert again.configure(leftover) == undisturbed[2]
 
 
@@ -90,12 +95,36 @@ def test_the_budget_counts_trials_however_they_ended(make_sweep, paths):
     assert study.is_spent()
 
 
+def _search_for(sweep, paths, *times):
+    """A supervisor that searches from the first of these times to the last."""
+    study = SweepStudy.open(sweep, paths)
+    for time in times:
+        study.crew._turn.now = lambda time=time: time
+        study.note_time()
+    return study
+
+
 def test_the_budget_counts_hours_over_all_runs(make_sweep, paths):
     sweep = make_sweep(budget={"trials": 100, "hours": 1})
-    SweepStudy.open(sweep, paths).add_seconds(2000)
-    study = SweepStudy.open(sweep, paths)
+    study = _search_for(sweep, paths, 1000, 1500, 3000)
+    assert study.seconds() == 2000
     assert not study.is_spent()
-    study.add_seconds(1600)
+    study = _search_for(sweep, paths, 9000, 10600)
+    assert study.seconds() == 3600
+    assert study.is_spent()
+
+
+def test_hours_of_several_at_the_same_time_count_once(make_sweep, paths):
+    sweep = make_sweep(budget={"trials": 100, "hours": 1})
+    for times in ((1000, 2000), (1500, 2500), (1600, 1700), (4000, 4100)):
+        study = _search_for(sweep, paths, *times)
+    assert study.seconds() == 1600
+
+
+def test_hours_of_a_study_of_an_earlier_version_count(make_sweep, paths):
+    sweep = make_sweep(budget={"trials": 100, "hours": 1})
+    study = _search_for(sweep, paths, 1000, 1600)
+    study._study.set_user_attr("tlsearch.seconds", 3000.0)
     assert study.seconds() == 3600
     assert study.is_spent()
 
@@ -157,6 +186,7 @@ def test_other_photos_are_refused(study, sweep, paths):
 def test_new_sets_the_old_study_aside(study, sweep, paths):
     _run(study, 2)
     study.ask()
+    study.leave()
     fresh = SweepStudy.open(sweep, paths, new=True)
     assert fresh.trials() == []
     storage = f"sqlite:///{paths.optuna_db}"
@@ -166,7 +196,15 @@ def test_new_sets_the_old_study_aside(study, sweep, paths):
     assert [trial.state.name for trial in old.trials] == ["COMPLETE", "COMPLETE", "FAIL"]
 
 
+def test_new_is_refused_while_others_are_at_work(study, sweep, paths):
+    with pytest.raises(UsageError, match="others are at work") as caught:
+        SweepStudy.open(sweep, paths, new=True)
+    assert f"process {os.getpid()} on" in caught.value.received
+    assert SweepStudy.find(sweep, paths) is not None
+
+
 def test_new_takes_a_changed_sweep(study, make_sweep, paths):
+    study.leave()
     changed = make_sweep(train={"epochs": 3})
     SweepStudy.open(changed, paths, new=True)
     assert SweepStudy.find(changed, paths) is not None
@@ -185,8 +223,9 @@ def test_an_epoch_is_reported_once(study, sweep, paths):
     trial = study.ask()
     study.configure(trial)
     study.report(trial, 1, 0.3)
+    study.leave()
     again = SweepStudy.open(sweep, paths)
-    (leftover,) = again.leftovers()
+    leftover = again.claim()
     again.report(leftover, 1, 0.9)
     again.report(leftover, 2, 0.4)
     assert again.trials()[0].intermediate_values == {1: 0.3, 2: 0.4}
@@ -212,12 +251,17 @@ def test_no_complete_trial_means_no_champion(study):
 
 def test_what_was_delivered_is_remembered(study, sweep, paths):
     assert study.delivered() is None
-    study.note_delivery(3)
+    study.note_delivery(3, paths.sweep("tiny").bundle)
     study.note_run(None, "parent")
     study.note_run(3, "child")
     again = SweepStudy.open(sweep, paths)
     assert (again.delivered(), again.run_of(None), again.run_of(3)) == (3, "parent", "child")
     assert again.run_of(4) is None
+    place = again.delivery_place()
+    assert place.is_at(paths.sweep("tiny").bundle)
+    assert place.is_gone
+    paths.sweep("tiny").bundle.mkdir(parents=True)
+    assert not place.is_gone
 
 
 @pytest.mark.parametrize("storage", ["postgresql://127.0.0.1:9/none", "nonsense"])
@@ -253,9 +297,11 @@ def test_what_is_enqueued_is_enqueued_once_however_often_it_is_killed(sweep, pat
     again.enqueue(FIRST)
     found = _run(again, 1)
     again.ask()
+    again.leave()
     last = SweepStudy.open(sweep, paths)
     last.enqueue(FIRST)
-    (leftover,) = last.leftovers()
+    leftover = last.claim()
+    assert leftover.number == 1
     found.append(last.configure(leftover))
     last.tell(leftover, TrialState.COMPLETE, _value(found[-1]), {"best_value": 0.5})
     assert found + _run(last, 2) == undisturbed
@@ -277,7 +323,7 @@ def test_what_waits_counts_as_nothing_yet(study, sweep):
     _run(study, 1)
     assert len(study.trials()) == len(study.finished()) == 1
     assert len(leaderboard(study.trials(), sweep.objective)) == 1
-    assert study.leftovers() == []
+    assert study.running() == []
 
 
 def test_the_runs_of_all_trials(study):

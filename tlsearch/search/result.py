@@ -21,6 +21,7 @@ class SweepResult:
         trials: one row a trial, the best first.
         best: the champion's row.
         bundle: the folder of the exported champion.
+        host: the machine that has the bundle, if that is another one.
         comparison: transfer learning against training from scratch, where both were tried.
     """
 
@@ -29,6 +30,7 @@ class SweepResult:
     best: dict[str, Any]
     bundle: Path
     comparison: Comparison | None = None
+    host: str | None = None
 
     def _repr_html_(self) -> str:
         """The leaderboard, for notebooks."""

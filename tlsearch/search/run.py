@@ -8,7 +8,6 @@ from pathlib import Path
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import prepare
 from tlsearch.errors import Interrupted, UsageError
-from tlsearch.execution.lock import alone
 from tlsearch.execution.notices import Notify, ignore
 from tlsearch.execution.signals import stop_on_signal
 from tlsearch.paths import Paths
@@ -25,7 +24,7 @@ def run(
     notify: Notify = ignore,
     command: str = "tlsearch.run(sweep)",
 ) -> SweepResult:
-    """Run a sweep, or continue it where it was left.
+    """Run a sweep, or continue it where it was left, or join those who run it.
 
     Args:
         new: start over; the old study is kept under another name.
@@ -35,6 +34,7 @@ def run(
 
     Raises:
         StudyMismatchError: the study on disk was made by a different sweep.
+        UsageError: `new` while others run it.
         DataError: the photos cannot be used.
         SetupError: weights, network, database or home are missing.
         NoResultError: no trial is complete.
@@ -42,9 +42,8 @@ def run(
     """
     paths = paths or Paths.from_environment()
     paths.create()
-    with alone(paths.sweep(sweep.name).lock, "this sweep"), stop_on_signal() as stop:
+    with stop_on_signal() as stop, SweepStudy.open(sweep, paths, new=new) as study:
         try:
-            study = SweepStudy.open(sweep, paths, new=new)
             return Stages(sweep, paths, study, notify, command).carry_out(stop)
         except KeyboardInterrupt:
             raise Interrupted(

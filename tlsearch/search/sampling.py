@@ -10,8 +10,12 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from tlsearch.config.schema import Sweep
 
 
-def sampler(sweep: Sweep, number: int) -> BaseSampler:
-    """What proposes the trial of this number, the same whenever it is asked."""
+def sampler(sweep: Sweep, number: int, is_alone: bool = True) -> BaseSampler:
+    """What proposes the trial of this number, the same whenever it is asked.
+
+    Args:
+        is_alone: no other trial runs, so that none has to be kept away from.
+    """
     seed = sweep.search.seed * 100_003 + number
     if sweep.search.sampler == "random":
         return RandomSampler(seed=seed)
@@ -23,7 +27,7 @@ def sampler(sweep: Sweep, number: int) -> BaseSampler:
             n_startup_trials=max(4, min(10, sweep.budget.trials // 3)),
             multivariate=True,
             group=True,
-            constant_liar=sweep.execution.workers != 1,
+            constant_liar=not is_alone,
         )
 
 

@@ -1,8 +1,13 @@
-"""The database that studies live in."""
+"""The database that studies live in, and the lock under which supervisors share one."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import TrialState
@@ -11,24 +16,94 @@ from tlsearch.config.schema import Sweep
 from tlsearch.errors import SetupError
 from tlsearch.paths import Paths
 
+if TYPE_CHECKING:
+    from tlsearch.search.turn import Turn
 
-def open_storage(sweep: Sweep, paths: Paths) -> optuna.storages.BaseStorage:
-    """The database of studies.
 
-    Raises:
-        SetupError: it cannot be reached or opened.
+@dataclass(frozen=True)
+class StudyPlace:
+    """Where a sweep's study lives.
+
+    Attributes:
+        address: of the database, for SQLAlchemy.
+        locks: the folder in which everybody who uses the same SQLite file, or with another
+            database everybody in the same home, finds the same lock files.
     """
-    address = sweep.search.storage or f"sqlite:///{paths.optuna_db}"
-    engine = {"connect_args": {"timeout": 60}} if address.startswith("sqlite") else {}
+
+    name: str
+    address: str
+    locks: Path
+
+    @classmethod
+    def of(cls, sweep: Sweep, paths: Paths) -> StudyPlace:
+        """Of a sweep.
+
+        Raises:
+            SetupError: `search.storage` is no address.
+        """
+        here = paths.sweep(sweep.name).folder / "locks"
+        if sweep.search.storage is None:
+            return cls(sweep.name, f"sqlite:///{paths.optuna_db}", here)
+        file = _sqlite_file(sweep.search.storage)
+        shared = file.with_name(f"{file.name}.locks") / sweep.name if file else here
+        return cls(sweep.name, sweep.search.storage, shared)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.address.startswith("sqlite")
+
+    def open(self) -> optuna.storages.RDBStorage:
+        """The database, whose tables are made if there are none. Not for two at the same time.
+
+        Raises:
+            SetupError: it cannot be reached or opened.
+        """
+        engine = {"connect_args": {"timeout": 60}} if self.is_sqlite else {}
+        with translate_errors():
+            return optuna.storages.RDBStorage(self.address, engine_kwargs=engine)
+
+    def turn(self) -> Turn:
+        """The lock of the study.
+
+        Raises:
+            SetupError: the database cannot be reached.
+        """
+        from tlsearch.search.turn import make_turn
+
+        with translate_errors():
+            return make_turn(self)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Whatever goes wrong on the way to the database becomes a SetupError."""
     try:
-        return optuna.storages.RDBStorage(address, engine_kwargs=engine)
+        yield
+    except SetupError:
+        raise
+    # SQLAlchemy, a driver, or a missing driver: their errors have no common root.
     except Exception as error:
+        driver = isinstance(error, ModuleNotFoundError)
         raise SetupError(
             "the study's database cannot be opened",
             received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             expected="an Optuna RDB address in search.storage, or a writable TLSEARCH_HOME",
-            hint="check search.storage, or leave it out to use SQLite",
+            hint=_DRIVER if driver else _ADDRESS,
         ) from error
+
+
+_ADDRESS = "check search.storage, or leave it out to use SQLite"
+_DRIVER = "install the database's driver; for PostgreSQL: pip install 'tlsearch[postgresql]'"
+
+
+def _sqlite_file(address: str) -> Path | None:
+    from sqlalchemy.engine import make_url
+
+    with translate_errors():
+        url = make_url(address)
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).absolute()
 
 
 def set_aside(name: str, storage: optuna.storages.BaseStorage) -> None:

@@ -1,0 +1,31 @@
+"""Training a trial once more, whose weights are out of reach: the same parameters and seed."""
+
+from __future__ import annotations
+
+from tlsearch.errors import NoResultError
+from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished
+from tlsearch.execution.executor import Executor, Job
+
+
+def train_again(job: Job, executor: Executor) -> float:
+    """Run a job of training to its end, on an idle executor; the value of the objective.
+
+    Nothing is told to the study or the tracker: they know the trial.
+
+    Raises:
+        NoResultError: it failed.
+    """
+    executor.submit(job)
+    while True:
+        for event in executor.wait(timeout=1.0):
+            if isinstance(event, EpochEnded):
+                executor.answer(event.trial, Decision.CONTINUE)
+            elif isinstance(event, Finished):
+                return float(event.result.value)
+            elif isinstance(event, Failed):
+                raise NoResultError(
+                    f"trial {job.trial} is complete, but its weights are in a home that is out of "
+                    "reach, and they could not be made again",
+                    received=event.reason,
+                    hint="run the sweep once in the home that has trained it: it delivers there",
+                )
