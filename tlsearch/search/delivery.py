@@ -38,6 +38,11 @@ class Delivery:
         self._dataset = dataset
         self._notify = notify
 
+    @property
+    def dataset(self) -> Dataset:
+        """The photos that it judges on."""
+        return self._dataset
+
     def export(
         self,
         number: int,
@@ -88,33 +93,23 @@ class Delivery:
         job = JudgeJob(number, self._sweep, configuration, self._dataset, self._paths)
         return _wait_for(job, executor, "judged")
 
-    def record_test(self, run: str, metrics: Mapping[str, float], recorder: Recorder) -> None:
-        """Log the test metrics of the rival to its run."""
-        recorder.later(lambda _: recorder.tracker.log_metrics(run, _of_test(metrics)))
+    def record_test(self, trial: int, metrics: Mapping[str, float], recorder: Recorder) -> None:
+        """Have the test metrics of the rival told."""
+        recorder.note(trial, of_test(metrics), {})
 
     def register(
-        self, run: str, result: ExportResult, recorder: Recorder, rival: str | None = None
+        self, trial: int, result: ExportResult, recorder: Recorder, rival: int | None = None
     ) -> None:
-        """Log the test metrics and the bundle, and move the alias `champion` to it.
+        """Have the test metrics told, and the bundle registered with the alias `champion`.
 
         Args:
-            rival: the tracker's run of the trial that the champion was compared with.
+            rival: the trial that the champion was compared with.
         """
-        name = self._sweep.export.register_as
-        tags = {"tlsearch.sweep": self._sweep.name}
-        names = {"tlsearch.champion": run} | ({"tlsearch.rival": rival} if rival else {})
-
-        def log(parent: str) -> None:
-            metrics = _of_test(result.test or {})
-            recorder.tracker.log_metrics(run, metrics)
-            if name is None:
-                recorder.tracker.log_artifacts(run, result.bundle, "bundle")
-            else:
-                version = recorder.tracker.register(run, result.bundle, name, tags)
-                self._notify(Notice("registered", {"name": name, "version": version}))
-            recorder.tracker.finish_sweep(parent, metrics, names)
-
-        recorder.later(log)
+        metrics = of_test(result.test or {})
+        recorder.note(trial, metrics, {})
+        recorder.bundle(trial, result.bundle, self._sweep.export.register_as)
+        named = {"champion": trial} | ({} if rival is None else {"rival": rival})
+        recorder.end("complete", metrics, **named)
 
     def _carry_out(self, job: ExportJob, executor: Executor | None) -> ExportResult:
         if executor is not None and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
@@ -127,7 +122,8 @@ class Delivery:
             fresh.close()
 
 
-def _of_test(metrics: Mapping[str, float]) -> dict[str, float]:
+def of_test(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of the test split under the names that a tracker has them by."""
     return {f"test_{name}": value for name, value in metrics.items()}
 
 

@@ -29,6 +29,7 @@ from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LOST
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
+from tlsearch.search.claims import TrialTakenOver
 from tlsearch.search.leaderboard import row
 from tlsearch.search.study import SweepStudy
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from tlsearch.training.job import TrialResult
 
 ATTEMPTS = "attempts"
+PAUSE = 2.0
+"""Seconds between two looks for work that others may have left."""
+
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 
 
@@ -74,7 +78,8 @@ class Supervisor:
         self._failures = 0
         self._last_failure = ""
         self._said: set[tuple[object, ...]] = set()
-        self._clock = time.monotonic()
+        self._asks_again = 0.0
+        self._has_waited = False
 
     def search(self, stop: StopRequest) -> None:
         """Run trials until none is left.
@@ -82,12 +87,11 @@ class Supervisor:
         Raises:
             NoResultError: `on_failure.max_consecutive` trials in a row have failed.
         """
-        self._waiting.extend(self._study.leftovers())
-        self._clock = time.monotonic()
+        self._study.note_time()
         while True:
             if not stop and not self._is_broken():
                 self._fill()
-            if not self._active:
+            if not self._executor.running and not self._waits_for_others(stop):
                 break
             for event in self._executor.wait(timeout=0.5):
                 self._handle(event, stop)
@@ -103,26 +107,44 @@ class Supervisor:
         return self._failures >= self._sweep.on_failure.max_consecutive
 
     def _fill(self) -> None:
-        while len(self._active) < self._executor.capacity:
+        while len(self._executor.running) < self._executor.capacity:
             trial = self._next()
             if trial is None:
                 return
-            self._start(trial)
+            try:
+                self._start(trial)
+            except TrialTakenOver:
+                self._lose(trial.number)
 
     def _next(self) -> Trial | None:
         if self._waiting:
             return self._waiting.popleft()
-        return None if self._study.is_spent(len(self._active)) else self._study.ask()
+        if time.monotonic() < self._asks_again:
+            return None
+        trial = self._study.claim()
+        if trial is None:
+            self._asks_again = time.monotonic() + PAUSE
+        return trial
+
+    def _waits_for_others(self, stop: StopRequest) -> bool:
+        """Whether trials run elsewhere, whose owners may die and leave them to this one."""
+        if stop or self._is_broken():
+            return False
+        others = self._study.elsewhere()
+        if others and not self._has_waited:
+            self._has_waited = True
+            self._notify(Notice("waiting", {"for": "trials", "trials": others}))
+        return bool(others)
 
     def _start(self, trial: Trial) -> None:
         configuration = self._study.configure(trial)
         attempt = int(trial.user_attrs.get(ATTEMPTS, 0)) + 1
-        trial.set_user_attr("configuration", configuration.flat())
+        self._study.note(trial, "configuration", configuration.flat())
         self._recorder.start(trial.number, configuration, attempt)
         if attempt > self._sweep.on_failure.max_attempts:
             self._end_without_result(trial, LOST, f"gave up after {attempt - 1} attempts")
             return
-        trial.set_user_attr(ATTEMPTS, attempt)
+        self._study.note(trial, ATTEMPTS, attempt)
         self._active[trial.number] = ActiveTrial(trial, configuration, attempt)
         self._executor.submit(self._make_job(trial.number, configuration))
         facts = {"trial": trial.number, "attempt": attempt, "configuration": configuration.flat()}
@@ -131,7 +153,16 @@ class Supervisor:
     def _handle(self, event: Event, stop: StopRequest) -> None:
         active = self._active.get(event.trial)
         if active is None:
+            # Its worker waits, and nobody wants the trial here.
+            if isinstance(event, EpochEnded | Resumed):
+                self._executor.answer(event.trial, Decision.STOP)
             return
+        try:
+            self._act_on(active, event, stop)
+        except TrialTakenOver:
+            self._lose(event.trial)
+
+    def _act_on(self, active: ActiveTrial, event: Event, stop: StopRequest) -> None:
         if isinstance(event, Started):
             self._built(active, event)
         elif isinstance(event, PrefixJudged):
@@ -171,7 +202,11 @@ class Supervisor:
         value = event.metrics[self._sweep.objective.metric]
         # The worker waits for the answer, so what does not change it comes afterwards.
         waits = self._study.may_prune(event.epoch)
-        prune = waits and self._study.report(active.trial, event.epoch, value)
+        try:
+            prune = waits and self._study.report(active.trial, event.epoch, value)
+        except TrialTakenOver:
+            self._executor.answer(event.trial, Decision.STOP)
+            raise
         decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
         self._executor.answer(event.trial, decision)
         if not waits:
@@ -184,8 +219,12 @@ class Supervisor:
         """Take in the epochs of an earlier start, of whose last one perhaps nobody was told."""
         metric = self._sweep.objective.metric
         prune = False
-        for epoch, metrics in enumerate(event.epochs, start=1):
-            prune = self._study.report(active.trial, epoch, metrics[metric])
+        try:
+            for epoch, metrics in enumerate(event.epochs, start=1):
+                prune = self._study.report(active.trial, epoch, metrics[metric])
+        except TrialTakenOver:
+            self._executor.answer(event.trial, Decision.STOP)
+            raise
         decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
         self._executor.answer(event.trial, decision)
         done = zip(event.epochs, event.seconds, strict=True)
@@ -217,7 +256,7 @@ class Supervisor:
         """Leave an interrupted trial to the next run; the start that was cut short is not held
         against it."""
         del self._active[active.trial.number]
-        active.trial.set_user_attr(ATTEMPTS, active.attempt - 1)
+        self._study.set_down(active.trial, {ATTEMPTS: active.attempt - 1})
         self._recorder.finish(active.trial.number, result)
 
     def _retry(self, active: ActiveTrial, event: Failed) -> None:
@@ -226,6 +265,13 @@ class Supervisor:
         self._waiting.appendleft(active.trial)
         facts = {"trial": event.trial, "attempt": active.attempt + 1, "reason": event.reason}
         self._notify(Notice("trial_retried", facts))
+
+    def _lose(self, number: int) -> None:
+        """Leave a trial to the supervisor that has taken it over, as this one seemed dead."""
+        self._active.pop(number, None)
+        self._recorder.leave(number)
+        text = f"trial {number} was taken over by another supervisor: what it gave here is dropped"
+        self._notify(Notice("warning", {"text": text}))
 
     def _end_without_result(self, trial: Trial, kind: str, reason: str) -> None:
         self._failures += 1
@@ -237,9 +283,8 @@ class Supervisor:
         self, trial: Trial, state: TrialState, value: float | None, facts: dict[str, object]
     ) -> None:
         active = self._active.pop(trial.number, None)
-        now = time.monotonic()
-        self._study.add_seconds(now - self._clock)
-        self._clock = now
+        self._study.note_time()
+        self._asks_again = 0.0
         counts = active.counts if active else {}
         frozen = self._study.tell(trial, state, value, {**counts, **facts})
         self._notify(Notice("trial_ended", row(frozen)))
