@@ -1,7 +1,8 @@
 """Faults that a test asks for: a process killed at a named point, a write that fails.
 
 `environment` makes of them what a command is started with, such as
-`tlsearch(home, "run", file, **environment(tmp_path, kill("tlsearch.files:keep", nth=3)))`. How they come about is in `injected/sitecustomize.py`.
+`tlsearch(home, "run", file, **environment(tmp_path, kill("tlsearch.files:keep", nth=3)))`.
+What makes them happen is in `injected/sitecustomize.py`.
 """
 
 from __future__ import annotations

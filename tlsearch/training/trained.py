@@ -38,6 +38,15 @@ class TrainedTrial:
         return self._history.is_file()
 
     @property
+    def has_weights(self) -> bool:
+        """Whether what was learned is still there: see `drop_weights`."""
+        return self.is_whole and self._weights.is_file()
+
+    def drop_weights(self) -> None:
+        """Remove what was learned; the history and the predictions stay."""
+        self._weights.unlink(missing_ok=True)
+
+    @property
     def _weights(self) -> Path:
         return self.folder / "learned.npz"
 
@@ -104,8 +113,15 @@ class TrainedTrial:
             backbone: the digest of the pretrained weights that they will stand on.
 
         Raises:
-            WeightsError: they were trained on others.
+            WeightsError: they were trained on others, or are gone.
         """
+        if not self._weights.is_file():
+            raise WeightsError(
+                "what the trial has learned is not kept any more",
+                received=f"no {self._weights}",
+                expected="the weights that the trial ended with",
+                hint="checkpoints.keep=all keeps those of all trials to come",
+            )
         with np.load(self._weights) as file:
             arrays = dict(file)
         trained_on = str(arrays.pop(_BACKBONE))
