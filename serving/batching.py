@@ -102,8 +102,10 @@ class Batcher:
             for piece in cut(request, self.plan.chunk):
                 self._workers.put(piece)
 
-    async def predict(self, images: Images, deadline: float | None = None) -> Probabilities:
-        """Probabilities, float32 `[n, classes]`, of uint8 photos `[n, size, size, 3]`.
+    async def predict(
+        self, images: Images | Unread, deadline: float | None = None
+    ) -> Probabilities:
+        """Probabilities, float32 `[n, classes]`, of what `submit` takes.
 
         Raises:
             Problem: there are none.

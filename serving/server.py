@@ -69,7 +69,8 @@ class Server(uvicorn.Server):
         self._watchdog = Watchdog(options.grace, self._find_unanswered)
         self._source = open_source(options)
         self.models = Models(self._source.openers)
-        classifier = Classifier(self.models, Photos(options.photos), options.deadline)
+        self._photos = Photos(options.photos)
+        classifier = Classifier(self.models, self._photos, options.deadline)
         self.front = _make_front(options, self.models, classifier)
         app = make_app(self.models, self.front.guard, classifier, options)
         super().__init__(_configure(options, app, self.front))
@@ -88,6 +89,7 @@ class Server(uvicorn.Server):
         following = asyncio.create_task(self._source.follow(self.models))
         await super()._serve(sockets)
         following.cancel()
+        self._photos.close()
         if not loading.done():
             # The thread that loads cannot be stopped, and Python would wait for its end.
             os._exit(0)

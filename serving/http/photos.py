@@ -134,6 +134,10 @@ class Photos:
         """
         return await self._decoder.decode(self._take(data, model), len(data), deadline)
 
+    def close(self) -> None:
+        """Decode no more of what waits; nobody is there any more to be answered."""
+        self._decoder.close()
+
     def _take(self, data: bytes, model: ServedModel) -> SentPhoto:
         if not data:
             raise invalid("the body is empty: send the bytes of a photo")
@@ -174,10 +178,14 @@ class Decoder:
         self._bytes += size
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._threads, self._read, photo, deadline)
-        work.add_done_callback(partial(self._close, size))
+        work.add_done_callback(partial(self._count_out, size))
         return work
 
-    def _close(self, size: int, work: asyncio.Future[Images]) -> None:
+    def close(self) -> None:
+        """Read no more of what waits; the threads end after what they read now."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _count_out(self, size: int, work: asyncio.Future[Images]) -> None:
         self._open -= 1
         self._bytes -= size
 
@@ -195,7 +203,7 @@ def _go_on(
     model: ServedModel, deadline: float | None, done: Done, work: asyncio.Future[Images]
 ) -> None:
     """A photo is read, or not: on with it to the model."""
-    error = work.exception()
+    error = work.exception() if not work.cancelled() else unavailable("the server stops")
     if error is None:
         model.batcher.submit(work.result(), deadline, done)
         return
