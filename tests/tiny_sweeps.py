@@ -61,8 +61,9 @@ def write_sweep(folder: Path, text: str = SWEEP) -> Path:
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
-    """This process' environment with a home of its own and no tracking server."""
-    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    """This process' environment with a home of its own and no tracking server or database."""
+    others = ("MLFLOW_TRACKING_URI", "TLSEARCH_STORAGE")
+    kept = {key: value for key, value in os.environ.items() if key not in others}
     return {**kept, "TLSEARCH_HOME": str(home), "COLUMNS": "200", **extra}
 
 

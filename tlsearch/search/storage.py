@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,13 @@ from optuna.trial import TrialState
 from tlsearch.config.schema import Sweep
 from tlsearch.errors import SetupError
 from tlsearch.paths import Paths
+from tlsearch.redaction import redact_error
 
 if TYPE_CHECKING:
     from tlsearch.search.turn import Turn
+
+
+VARIABLE = "TLSEARCH_STORAGE"
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,13 @@ class StudyPlace:
             SetupError: `search.storage` is no address.
         """
         here = paths.sweep(sweep.name).folder / "locks"
-        if sweep.search.storage is None:
-            return cls(sweep.name, f"sqlite:///{paths.optuna_db}", here)
-        file = _sqlite_file(sweep.search.storage)
+        # A sweep that was not loaded from a file has not seen the environment yet.
+        given = sweep.search.storage or os.environ.get(VARIABLE)
+        if not given:
+            return cls(sweep.name, embedded(paths), here)
+        file = _sqlite_file(given)
         shared = file.with_name(f"{file.name}.locks") / sweep.name if file else here
-        return cls(sweep.name, sweep.search.storage, shared)
+        return cls(sweep.name, given, shared)
 
     @property
     def is_sqlite(self) -> bool:
@@ -74,6 +81,11 @@ class StudyPlace:
             return make_turn(self)
 
 
+def embedded(paths: Paths) -> str:
+    """The address of the database that a sweep has if it names none."""
+    return f"sqlite:///{paths.optuna_db}"
+
+
 @contextmanager
 def translate_errors() -> Iterator[None]:
     """Whatever goes wrong on the way to the database becomes a SetupError."""
@@ -89,10 +101,10 @@ def translate_errors() -> Iterator[None]:
             received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             expected="an Optuna RDB address in search.storage, or a writable TLSEARCH_HOME",
             hint=_DRIVER if driver else _ADDRESS,
-        ) from error
+        ) from redact_error(error)
 
 
-_ADDRESS = "check search.storage, or leave it out to use SQLite"
+_ADDRESS = "check search.storage or TLSEARCH_STORAGE, or leave both out to use SQLite"
 _DRIVER = "install the database's driver; for PostgreSQL: pip install 'tlsearch[postgresql]'"
 
 

@@ -30,7 +30,7 @@ from tlsearch.search.leaderboard import RESULT, champion, rival
 from tlsearch.search.notes import StudyNotes
 from tlsearch.search.sampling import first_verdict, pruner
 from tlsearch.search.space import fixed, sample
-from tlsearch.search.storage import StudyPlace, set_aside, translate_errors
+from tlsearch.search.storage import StudyPlace, embedded, set_aside, translate_errors
 from tlsearch.search.turn import Turn
 
 DEFINITION, DATASET, SECONDS = "tlsearch.definition", "tlsearch.dataset", "tlsearch.seconds"
@@ -96,9 +96,9 @@ class SweepStudy(StudyNotes):
             StudyMismatchError: the study on disk was made by a different sweep.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        if sweep.search.storage is None and not paths.optuna_db.is_file():
-            return None
         place = StudyPlace.of(sweep, paths)
+        if place.address == embedded(paths) and not paths.optuna_db.is_file():
+            return None
         storage = place.open()
         if sweep.name not in optuna.study.get_all_study_names(storage):
             return None

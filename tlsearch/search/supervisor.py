@@ -13,7 +13,8 @@ from optuna.trial import Trial, TrialState
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
-from tlsearch.errors import NoResultError
+from tlsearch.disk import Floor
+from tlsearch.errors import DiskError, NoResultError
 from tlsearch.execution.events import (
     Decision,
     EpochEnded,
@@ -26,7 +27,7 @@ from tlsearch.execution.events import (
     Warned,
 )
 from tlsearch.execution.executor import Executor, Job
-from tlsearch.execution.local.executor import LOST
+from tlsearch.execution.failures import WORKER_LOST
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.search.claims import TrialTakenOver
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tlsearch.training.job import TrialResult
 
 ATTEMPTS = "attempts"
+NO_FLOOR = Floor((), 0)
 PAUSE = 2.0
 """Seconds between two looks for work that others may have left."""
 
@@ -80,21 +82,28 @@ class Supervisor:
         self._said: set[tuple[object, ...]] = set()
         self._asks_again = 0.0
         self._has_waited = False
+        self._lacking: DiskError | None = None
 
-    def search(self, stop: StopRequest) -> None:
+    def search(self, stop: StopRequest, floor: Floor = NO_FLOOR) -> None:
         """Run trials until none is left.
+
+        Args:
+            floor: with less free space no trial is begun; those that run go on to their ends.
 
         Raises:
             NoResultError: `on_failure.max_consecutive` trials in a row have failed.
+            DiskError: less space is free than the floor, and trials are left to run.
         """
         self._study.note_time()
         while True:
-            if not stop and not self._is_broken():
+            if self._may_begin(stop, floor):
                 self._fill()
             if not self._executor.running and not self._waits_for_others(stop):
                 break
             for event in self._executor.wait(timeout=0.5):
                 self._handle(event, stop)
+        if self._lacking is not None and not stop and not self._study.is_spent():
+            raise self._lacking
         if self._is_broken():
             raise NoResultError(
                 f"the last {self._failures} trials failed one after the other",
@@ -102,6 +111,13 @@ class Supervisor:
                 expected="trials that train",
                 hint="mend the cause and run the same command again; the log files are named above",
             )
+
+    def _may_begin(self, stop: StopRequest, floor: Floor) -> bool:
+        """Whether another trial may be begun now."""
+        if stop or self._is_broken():
+            return False
+        self._lacking = floor.lacking()
+        return self._lacking is None
 
     def _is_broken(self) -> bool:
         return self._failures >= self._sweep.on_failure.max_consecutive
@@ -128,7 +144,7 @@ class Supervisor:
 
     def _waits_for_others(self, stop: StopRequest) -> bool:
         """Whether trials run elsewhere, whose owners may die and leave them to this one."""
-        if stop or self._is_broken():
+        if stop or self._is_broken() or self._lacking:
             return False
         others = self._study.elsewhere()
         if others and not self._has_waited:
@@ -142,7 +158,7 @@ class Supervisor:
         self._study.note(trial, "configuration", configuration.flat())
         self._recorder.start(trial.number, configuration, attempt)
         if attempt > self._sweep.on_failure.max_attempts:
-            self._end_without_result(trial, LOST, f"gave up after {attempt - 1} attempts")
+            self._end_without_result(trial, WORKER_LOST, f"gave up after {attempt - 1} attempts")
             return
         self._study.note(trial, ATTEMPTS, attempt)
         self._active[trial.number] = ActiveTrial(trial, configuration, attempt)
@@ -176,7 +192,7 @@ class Supervisor:
             self._answer(active, event, stop)
         elif isinstance(event, Finished):
             self._finish(active, event.result)
-        elif event.kind == LOST and active.attempt < self._sweep.on_failure.max_attempts:
+        elif event.kind == WORKER_LOST and active.attempt < self._sweep.on_failure.max_attempts:
             self._retry(active, event)
         else:
             self._end_without_result(active.trial, event.kind, event.reason)
