@@ -14,6 +14,7 @@ from pathlib import Path
 from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, PrefixJudged, Started
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
+from tlsearch.execution.pulse import beat
 from tlsearch.training.job import TrialResult
 
 PATIENCE = 60
@@ -65,6 +66,33 @@ class Dies:
             os._exit(7)
         os.kill(os.getpid(), self.signal)
         time.sleep(PATIENCE)
+
+
+@dataclass(frozen=True)
+class Aborts:
+    """Ends its process as C++ does when nobody catches: with last words, then a signal."""
+
+    trial: int
+    words: str
+
+    def run(self, channel):
+        os.write(2, self.words.encode())
+        os.abort()
+
+
+@dataclass(frozen=True)
+class Works:
+    """Says nothing for a while; each piece of its work is counted."""
+
+    trial: int
+    seconds: float
+
+    def run(self, channel):
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
+            beat()
+            time.sleep(0.05)
+        return os.getpid()
 
 
 @dataclass(frozen=True)
@@ -163,11 +191,11 @@ class Unsendable:
         return lambda: None
 
 
-def local_executor(logs: Path, workers: int = 1) -> LocalExecutor:
+def local_executor(logs: Path, workers: int = 1, timeout: float | None = None) -> LocalExecutor:
     """An executor whose workers find this module."""
     places = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(filter(None, places))
-    return LocalExecutor(workers, logs, {"PYTHONPATH": path})
+    return LocalExecutor(workers, logs, {"PYTHONPATH": path}, timeout)
 
 
 def end_of(executor: Executor, trial: int, decision: Decision = Decision.CONTINUE):

@@ -7,7 +7,7 @@ import signal
 import pytest
 from tiny_jobs import PATIENCE, Asks, Dies, Meets, Raises, Returns, end_of, local_executor
 
-from tlsearch.errors import DataError, NonFiniteLossError
+from tlsearch.errors import DataError, NonFiniteLossError, WeightsError
 from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Started
 
 EXECUTORS = {"local": local_executor}
@@ -66,7 +66,10 @@ class TestExecutor:
             (NonFiniteLossError("the loss is nan"), "nan_loss", "the loss is nan"),
             (MemoryError("no room"), "out_of_memory", "MemoryError: no room"),
             (RuntimeError("RESOURCE_EXHAUSTED: OOM"), "out_of_memory", "RESOURCE_EXHAUSTED"),
-            (DataError("odd photos", hint="other ones"), "setup", "next: other ones"),
+            (WeightsError("no weights", hint="fetch them"), "setup", "next: fetch them"),
+            (DataError("odd photos", hint="other ones"), "unreadable_data", "next: other ones"),
+            (OSError(28, "No space left on device"), "disk_full", "No space left"),
+            (EOFError("a file cut short"), "error", "a file cut short"),
             (KeyError("x"), "error", "KeyError: 'x'"),
             (ValueError(), "error", "ValueError"),
         ],

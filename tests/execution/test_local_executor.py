@@ -6,25 +6,31 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import tiny_jobs
 from tiny_jobs import (
+    Aborts,
     Asks,
     Raises,
     Returns,
     Sleeps,
     TellsPid,
     Unsendable,
+    Works,
     end_of,
     is_alive,
     local_executor,
     wait_until,
 )
 
-from tlsearch.execution.events import EpochEnded
+from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished
 from tlsearch.execution.local.executor import LocalExecutor
+
+SILENCE = 4.0
+"""Seconds after which these tests give up a worker: several heartbeats, on a busy machine too."""
 
 ORPHANS = """
 import sys
@@ -72,8 +78,10 @@ def test_no_worker_is_started_before_it_is_needed(tmp_path):
 
 def test_the_log_holds_what_a_worker_wrote(executor, tmp_path):
     executor.submit(Raises(5, ValueError("very odd")))
-    end_of(executor, 5)
-    log = (tmp_path / "logs" / "worker-0.log").read_text()
+    failed = end_of(executor, 5)[-1]
+    (file,) = (tmp_path / "logs").iterdir()
+    assert failed.log == str(file)
+    log = file.read_text()
     assert "trial 5: Raises" in log
     assert "ValueError: very odd" in log
 
@@ -91,7 +99,7 @@ def test_the_environment_reaches_the_worker(tmp_path):
 def test_a_result_that_cannot_be_sent_is_a_failure_that_names_the_log(executor, tmp_path):
     executor.submit(Unsendable(0))
     failed = end_of(executor, 0)[-1]
-    assert failed.kind in ("error", "worker_lost")
+    assert failed.kind == "error"
     executor.submit(Returns(1, "fine"))
     assert end_of(executor, 1)[-1].result == "fine"
 
@@ -116,6 +124,135 @@ def test_close_while_a_worker_waits_for_an_answer(executor):
         pass
     executor.close()
     assert executor.running == frozenset()
+
+
+def test_supervisors_that_share_a_folder_write_logs_of_their_own(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; "
+        "from tiny_jobs import *; executor = local_executor(Path(sys.argv[2])); "
+        "executor.submit(Returns(0)); end_of(executor, 0); executor.close()"
+    )
+    tests = str(Path(tiny_jobs.__file__).parent)
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, tests, str(tmp_path)], check=True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("terminate called after throwing an instance of 'std::bad_alloc'\n", "out_of_memory"),
+        ("Check failed: 1 == 2\n", "worker_lost"),
+    ],
+    ids=["bad_alloc", "other"],
+)
+def test_an_aborted_worker_is_known_by_its_last_words(executor, words, kind):
+    executor.submit(Aborts(0, words))
+    assert end_of(executor, 0)[-1].kind == kind
+    # They are not taken for those of the next job.
+    executor.submit(Aborts(1, "odd\n"))
+    assert end_of(executor, 1)[-1].kind == "worker_lost"
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """The file in which the kernel counts what it killed."""
+    file = tmp_path / "memory.events"
+    file.write_text("oom_kill 3\n")
+    monkeypatch.setattr("tlsearch.execution.memory.oom_files", lambda: (file,))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("counted", "kind"), [(4, "out_of_memory"), (3, "worker_lost")], ids=["kernel", "somebody"]
+)
+def test_who_killed_a_worker_is_told_by_the_kernel_s_counter(
+    executor, tmp_path, kernel, counted, kind
+):
+    begun = tmp_path / "begun"
+    executor.submit(Sleeps(0, begun))
+    assert wait_until(lambda: begun.exists() and begun.read_text())
+    kernel.write_text(f"oom_kill {counted}\n")
+    os.kill(int(begun.read_text()), signal.SIGKILL)
+    failed = end_of(executor, 0)[-1]
+    assert failed.kind == kind
+    assert "signal 9" in failed.reason
+
+
+def test_after_memory_ran_out_the_worker_is_a_new_one(executor):
+    executor.submit(TellsPid(0))
+    before = end_of(executor, 0)[-1].result[0]
+    executor.submit(Raises(1, MemoryError("no room")))
+    assert end_of(executor, 1)[-1].kind == "out_of_memory"
+    assert not is_alive(before)
+    executor.submit(TellsPid(2))
+    assert end_of(executor, 2)[-1].result[0] != before
+
+
+def test_an_idle_worker_that_was_killed_is_replaced_without_a_word(executor):
+    executor.submit(TellsPid(0))
+    pid = end_of(executor, 0)[-1].result[0]
+    os.kill(pid, signal.SIGKILL)
+    assert executor.wait(5.0) == []
+    executor.submit(TellsPid(1))
+    assert end_of(executor, 1)[-1].result[0] != pid
+
+
+@pytest.fixture
+def impatient(tmp_path):
+    """An executor that does not wait long for progress."""
+    made = local_executor(tmp_path / "logs", timeout=SILENCE)
+    made.submit(Returns(100))  # Starting a process takes seconds that are none of the job's.
+    end_of(made, 100)
+    yield made
+    made.close()
+
+
+def test_a_worker_without_progress_is_replaced(impatient, tmp_path):
+    begun = tmp_path / "begun"
+    impatient.submit(Sleeps(0, begun))
+    failed = end_of(impatient, 0)[-1]
+    assert failed.kind == "timeout"
+    assert f"no progress for {SILENCE:g} seconds" in failed.reason
+    assert Path(failed.log).is_file()
+    assert not is_alive(int(begun.read_text()))
+    assert impatient.running == frozenset()
+
+
+def test_work_that_is_counted_is_progress(impatient):
+    impatient.submit(Works(0, seconds=2 * SILENCE))
+    assert isinstance(end_of(impatient, 0)[-1], Finished)
+
+
+def test_a_worker_that_waits_for_an_answer_does_not_hang(impatient):
+    impatient.submit(Asks(0, (0.5,)))
+    events = []
+    while not any(isinstance(event, EpochEnded | Failed) for event in events):
+        events += impatient.wait(5.0)
+    assert isinstance(events[-1], EpochEnded)
+    assert impatient.wait(2 * SILENCE) == []
+    assert impatient.running == {0}
+    impatient.answer(0, Decision.CONTINUE)
+    assert isinstance(end_of(impatient, 0)[-1], Finished)
+
+
+def test_only_what_it_listened_counts_as_silence(impatient, tmp_path):
+    """A supervisor that was busy or stopped for long does not hold that against its workers."""
+    impatient.submit(Sleeps(0, tmp_path / "begun"))
+    time.sleep(2 * SILENCE)
+    assert impatient.wait(0.1) == []
+    assert impatient.running == {0}
+
+
+def test_a_stopped_worker_is_given_up_and_cannot_go_on(impatient):
+    impatient.submit(TellsPid(0))
+    pid = end_of(impatient, 0)[-1].result[0]
+    impatient.submit(Works(1, seconds=600))
+    os.kill(pid, signal.SIGSTOP)
+    assert end_of(impatient, 1)[-1].kind == "timeout"
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+    assert impatient.wait(1.0) == []
 
 
 @pytest.mark.parametrize("worker", ["idle", "asking", "sleeping"])

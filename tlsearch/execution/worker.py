@@ -1,7 +1,8 @@
 """The worker process: takes jobs from a pipe, runs them one after the other, outlives them.
 
 `python -m tlsearch.execution.worker FD` is started by the supervisor with one end of a pipe.
-It ends when the pipe does, whatever it is doing: a killed supervisor leaves no orphan behind.
+It ends when the pipe does, whatever it is doing: a killed supervisor leaves no orphan behind. While
+a job runs, a thread tells the supervisor that work goes on.
 """
 
 from __future__ import annotations
@@ -12,60 +13,103 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from typing import Any
 
-from tlsearch.errors import NonFiniteLossError, TlsearchError
-from tlsearch.execution.events import Decision, Event, Failed, Finished
+from tlsearch.execution.events import Beat, Decision, Event, Failed, Finished
 from tlsearch.execution.executor import Job
+from tlsearch.execution.failures import classify, reason
+from tlsearch.execution.pulse import work_done
+
+INTERVAL = 1.0
+"""Seconds between two looks at how much work was done."""
+
+
+class SupervisorGoneError(BaseException):
+    """Nobody is at the other end of the pipe. No job's `except Exception` may swallow it."""
 
 
 class PipeChannel:
-    """The worker's end of the pipe to the supervisor."""
+    """The worker's end of the pipe to the supervisor. Several threads may send.
+
+    Its methods raise SupervisorGoneError.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._sending = threading.Lock()
 
-    def send(self, event: Event) -> None:
-        self._connection.send(event)
+    def send(self, event: Event | Beat) -> None:
+        # Two messages at once would be torn into each other.
+        with self._sending, _listening():
+            self._connection.send(event)
 
     def ask(self, event: Event) -> Decision:
-        self._connection.send(event)
-        return self._connection.recv()
+        self.send(event)
+        return self.receive()
+
+    def receive(self) -> Any:
+        """What the supervisor says next: a job, an answer, or None."""
+        with _listening():
+            return self._connection.recv()
 
 
-def serve(connection: Connection) -> None:
-    """Run jobs until the supervisor sends None or is gone."""
-    channel = PipeChannel(connection)
-    while (job := connection.recv()) is not None:
-        channel.send(_run(job, channel))
-
-
-def _run(job: Job, channel: PipeChannel) -> Event:
-    print(f"--- trial {job.trial}: {type(job).__name__}", flush=True)
+@contextmanager
+def _listening() -> Iterator[None]:
     try:
-        return Finished(job.trial, job.run(channel))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        raise  # The supervisor is gone: nobody waits for this result.
-    except Exception as error:
-        details = traceback.format_exc()
-        print(details, flush=True)
-        return Failed(job.trial, failure_kind(error), _reason(error), details)
+        yield
+    except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+        raise SupervisorGoneError from error
 
 
-def failure_kind(error: BaseException) -> str:
-    """The class of a failure: what the supervisor decides by."""
-    if isinstance(error, NonFiniteLossError):
-        return "nan_loss"
-    name, text = type(error).__name__, str(error)
-    exhausted = "ResourceExhausted" in name or "RESOURCE_EXHAUSTED" in text
-    if isinstance(error, MemoryError) or exhausted:
-        return "out_of_memory"
-    return "setup" if isinstance(error, TlsearchError) else "error"
+class Heartbeat:
+    """Tells the supervisor, from a thread of its own, when the count of work has grown."""
+
+    def __init__(self, channel: PipeChannel) -> None:
+        self._channel = channel
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        told = work_done()
+        while not self._over.wait(INTERVAL):
+            done = work_done()
+            if done == told:
+                continue
+            try:
+                self._channel.send(Beat(done))
+            except SupervisorGoneError:
+                return  # This process is about to end.
+            told = done
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text if isinstance(error, TlsearchError) else f"{type(error).__name__}: {text[:500]}"
+def serve(channel: PipeChannel) -> None:
+    """Run jobs until the supervisor sends None."""
+    while (job := channel.receive()) is not None:
+        print(f"--- trial {job.trial}: {type(job).__name__}", flush=True)
+        try:
+            # What comes after a job's end must not be taken for the next job's.
+            with Heartbeat(channel):
+                result = job.run(channel)
+            channel.send(Finished(job.trial, result))
+        except Exception as error:
+            channel.send(_explain(job, error))
+
+
+def _explain(job: Job, error: Exception) -> Failed:
+    details = "".join(traceback.format_exception(error))
+    print(details, flush=True)
+    return Failed(job.trial, classify(error), reason(error), details)
 
 
 def main() -> None:
@@ -74,8 +118,8 @@ def main() -> None:
     descriptor = int(sys.argv[1])
     threading.Thread(target=_end_with, args=[descriptor], daemon=True).start()
     try:
-        serve(Connection(descriptor))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+        serve(PipeChannel(Connection(descriptor)))
+    except SupervisorGoneError:
         os._exit(0)
 
 

@@ -23,7 +23,7 @@ from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.errors import Interrupted, NoResultError, SetupError, TlsearchError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor
-from tlsearch.execution.local.executor import LOST
+from tlsearch.execution.failures import TIMEOUT, WORKER_LOST
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
@@ -169,7 +169,8 @@ class Screening:
                     waiting.append(event.trial)
 
     def _may_try_again(self, event: Failed, attempts: int) -> bool:
-        return event.kind == LOST and attempts < self._sweep.on_failure.max_attempts
+        is_passing = event.kind in (WORKER_LOST, TIMEOUT)
+        return is_passing and attempts < self._sweep.on_failure.max_attempts
 
     def _job(self, number: int, candidate: Candidate, photos: int) -> ScreeningJob:
         return ScreeningJob(
