@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+from postgres_server import postgres_server
 
 from tlsearch.config.schema import Sweep
 from tlsearch.paths import Paths
@@ -47,3 +50,21 @@ def make_sweep():
         return Sweep.model_validate({**plain, **sections})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A function that makes an empty database on a PostgreSQL server, and gives its address."""
+    with postgres_server() as server:
+        count = itertools.count()
+
+        def make() -> str:
+            import psycopg
+
+            name = f"study_{next(count)}"
+            address = f"{server.replace('+psycopg', '')}/postgres"
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            return f"{server}/{name}"
+
+        yield make
