@@ -13,7 +13,15 @@ import pytest
 from PIL import Image, ImageCms
 
 from tlsearch.data import photo as photo_module
-from tlsearch.data.photo import UnreadablePhoto, decode, read_photo
+from tlsearch.data.photo import (
+    TooManyPixels,
+    UnknownFormat,
+    UnreadablePhoto,
+    decode,
+    open_photo,
+    read_opened,
+    read_photo,
+)
 from tlsearch.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -282,3 +290,26 @@ def test_the_error_is_a_data_error_and_travels_between_processes():
 def test_decode_gives_rgb_at_full_size():
     image = decode(encode(quarters().convert("L"), "PNG"))
     assert (image.mode, image.size) == ("RGB", (32, 32))
+
+
+def test_opening_looks_at_the_header_alone():
+    data = encode(quarters(), "PNG")
+    image = open_photo(data[:-30])
+    assert image.size == (32, 32)
+    with pytest.raises(UnreadablePhoto):
+        read_opened(image, 8)
+    assert np.array_equal(read_opened(open_photo(data), 8), read_photo(data, 8))
+
+
+def test_why_a_photo_is_not_opened_can_be_told_apart():
+    data = encode(quarters(), "PNG")
+    with pytest.raises(UnknownFormat, match="formats JPEG, WEBP"):
+        open_photo(data, ("JPEG", "WEBP"))
+    with pytest.raises(TooManyPixels, match="32 x 32 pixels are more than 1,023"):
+        open_photo(data, pixels=32 * 32 - 1)
+    assert open_photo(data, pixels=32 * 32).size == (32, 32)
+    with pytest.raises(UnreadablePhoto) as caught:
+        open_photo(data[:20])
+    assert type(caught.value) is UnreadablePhoto
+    again = pickle.loads(pickle.dumps(TooManyPixels("huge")))
+    assert (type(again), again.reason) == (TooManyPixels, "huge")
