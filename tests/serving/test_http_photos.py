@@ -210,7 +210,7 @@ def test_a_photo_is_read_as_training_does(folder, data):
         (SMALL, {"formats": ("PNG",)}, 415, "no picture in one of the formats PNG"),
         (SMALL, {"pixels": 1199}, 422, "a photo may have 1,199 pixels"),
         (photo(kind="PNG")[:20], {}, 422, "the header is damaged"),
-        (SMALL[:-200], {}, 422, "truncated"),
+        (LARGE[:-300], {}, 422, "truncated"),
     ],
 )
 def test_what_cannot_be_read(folder, data, options, status, words):
