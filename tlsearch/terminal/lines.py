@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -81,6 +82,16 @@ class Lines:
             return
         written = rest["bytes"]
         self.print(f"{what}: {f'storing {size(written)}; ' if written else ''}{why}")
+
+    def _waiting(self, what: str, trials: Sequence[int] = ()) -> None:
+        if what == "trials":
+            text = f"waiting for {counted(len(trials), 'trial')} of other supervisors"
+        else:
+            text = f"waiting for another supervisor, which does the {what}"
+        self.print(f"{text} (Ctrl-C ends the waiting)")
+
+    def _training_again(self, trial: int) -> None:
+        self.print(f"trial {trial}: its weights are in a home out of reach; training it again here")
 
     def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serving.bundle import Bundle
+from tlsearch.redaction import redact
 from tlsearch.search.result import SweepResult
 from tlsearch.terminal.sentence import compare_kinds
 from tlsearch.terminal.tables import trials_table
@@ -26,10 +27,17 @@ def print_summary(result: SweepResult, file: Path, overrides: Sequence[str]) -> 
     if len(rows) > ROWS:
         console.print(f"... and {len(rows) - ROWS} more")
     for line in [*_verdict(result), "", *_next_commands(result, file, overrides)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(redact(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _verdict(result: SweepResult) -> list[str]:
+    if result.host is not None:
+        return [
+            f"champion: trial {result.best['trial']}, "
+            f"{result.sweep.objective.metric} {number(result.best['value'])}",
+            *compare_kinds(result),
+            f"bundle: {result.bundle} on {result.host}, which has delivered it",
+        ]
     manifest = Bundle.open(result.bundle).manifest
     best = result.best
     lines = [
@@ -53,5 +61,5 @@ def _next_commands(result: SweepResult, file: Path, overrides: Sequence[str]) ->
         "next:",
         "  tlsearch ui                       compare the trials in MLflow",
         f"  tlsearch trials {sweep}",
-        f"  tlsearch predict {bundle} PHOTO...",
+        *([] if result.host else [f"  tlsearch predict {bundle} PHOTO..."]),
     ]
