@@ -240,6 +240,7 @@ def test_neighbours_share_a_home(remote):
     first, second, third = remote("here"), remote("there"), remote("here")
     assert second.crew.has_neighbour_of(first.crew.name)
     assert not second.crew.has_neighbour_of(second.crew.name)
+    assert not first.crew.has_neighbour_of(third.crew.name)  # It is at home there itself.
     third.leave()
     assert second.crew.has_neighbour_of(third.crew.name)
     first.leave()

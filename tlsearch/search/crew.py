@@ -117,11 +117,13 @@ class Crew:
         return {name for name in wanted if self._lives(name, members.get(name), now)}
 
     def has_neighbour_of(self, name: str | None) -> bool:
-        """Whether another who lives shares the home of the one of that name."""
+        """Whether others live in the home of the one of that name, and this one does not."""
         member = self.members().get(name or "")
         if member is None:
             return False
         where = (member.host, member.home)
+        if where == (self._me.host, self._home):
+            return False
         return any((one.host, one.home) == where for one in self.others().values())
 
     def note_time(self) -> None:
