@@ -10,6 +10,7 @@ from PIL import UnidentifiedImageError
 from tlsearch.disk import is_disk_full
 from tlsearch.errors import DataError, NonFiniteLossError, TlsearchError
 from tlsearch.execution.memory import is_out_of_memory
+from tlsearch.redaction import redact
 
 OUT_OF_MEMORY = "out_of_memory"
 NAN_LOSS = "nan_loss"
@@ -39,6 +40,6 @@ def classify(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What the error says, with its type where it is not one of ours."""
-    text = str(error).strip() or type(error).__name__
+    """What the error says, with its type where it is not one of ours; no credentials."""
+    text = redact(str(error).strip()) or type(error).__name__
     return text if isinstance(error, TlsearchError) else f"{type(error).__name__}: {text[:LONGEST]}"

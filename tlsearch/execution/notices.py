@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tlsearch.redaction import redact_values
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -22,7 +24,7 @@ class Notice:
     budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
     exported(bundle, test, parity), judging(trial), registered(name, version),
-    compared(see Comparison.as_dict), waiting(for: trials, screening or delivery; trials: those that
+    compared(see Comparison.as_dict), waiting(what: trials, screening or delivery; trials: those that
     others train), training_again(trial: its weights are in another home), warning(text).
 
     Of a pretraining: pretraining_opened(name, folder, done, epochs), photos_ready(photos,
@@ -39,3 +41,8 @@ Notify = Callable[[Notice], None]
 
 def ignore(_: Notice) -> None:
     """Watch nothing."""
+
+
+def without_credentials(notify: Notify) -> Notify:
+    """Tells the same, with *** in the place of every credential."""
+    return lambda notice: notify(Notice(notice.event, redact_values(notice.data)))

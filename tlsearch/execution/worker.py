@@ -22,6 +22,8 @@ from tlsearch.execution.events import Beat, Decision, Event, Failed, Finished
 from tlsearch.execution.executor import Job
 from tlsearch.execution.failures import classify, reason
 from tlsearch.execution.pulse import work_done
+from tlsearch.output import hide_credentials
+from tlsearch.redaction import redact
 
 INTERVAL = 1.0
 """Seconds between two looks at how much work was done."""
@@ -107,7 +109,7 @@ def serve(channel: PipeChannel) -> None:
 
 
 def _explain(job: Job, error: Exception) -> Failed:
-    details = "".join(traceback.format_exception(error))
+    details = redact("".join(traceback.format_exception(error)))
     print(details, flush=True)
     return Failed(job.trial, classify(error), reason(error), details)
 
@@ -115,6 +117,7 @@ def _explain(job: Job, error: Exception) -> Failed:
 def main() -> None:
     # Ctrl-C reaches the whole process group; the supervisor decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hide_credentials()
     descriptor = int(sys.argv[1])
     threading.Thread(target=_end_with, args=[descriptor], daemon=True).start()
     try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 
 from tlsearch.config.pretraining import Pretraining
+from tlsearch.disk import explain_disk
 from tlsearch.errors import Interrupted
 from tlsearch.execution.lock import alone
-from tlsearch.execution.notices import Notify, ignore
+from tlsearch.execution.notices import Notify, ignore, without_credentials
 from tlsearch.execution.signals import stop_on_signal
 from tlsearch.paths import Paths
 from tlsearch.pretraining.course import Course, Pretrained
@@ -34,15 +35,17 @@ def pretrain(
         UsageError: what is on disk was made by a different recipe.
         DataError: the photos cannot be used.
         SetupError: weights or home are missing.
+        DiskError: the disk is full or read-only; running it again continues.
         NoResultError: the loss is not finite, or the worker died.
         Interrupted: the user asked to stop; running it again continues.
     """
     paths = paths or Paths.from_environment()
     paths.create()
     lock = PretrainingFiles(paths.pretraining(recipe.name)).lock
-    with alone(lock, "this pretraining"), stop_on_signal() as stop:
+    told = without_credentials(notify)
+    with explain_disk(paths.home), alone(lock, "this pretraining"), stop_on_signal() as stop:
         try:
-            return Course(recipe, paths, notify, command).carry_out(stop, new=new)
+            return Course(recipe, paths, told, command).carry_out(stop, new=new)
         except KeyboardInterrupt:
             raise Interrupted(
                 "ended at once; the epoch that was running is done again next time",

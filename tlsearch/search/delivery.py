@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset
+from tlsearch.disk import full_disk
 from tlsearch.errors import NoResultError
 from tlsearch.execution.events import Failed, Finished
-from tlsearch.execution.executor import Executor, Job
+from tlsearch.execution.executor import Executor
+from tlsearch.execution.failures import DISK_FULL
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.export.job import ExportJob, ExportResult
 from tlsearch.export.judgement import JudgeJob
+from tlsearch.export.trial_job import TrialJob
 from tlsearch.paths import Paths
 
 if TYPE_CHECKING:
@@ -59,6 +62,10 @@ class Delivery:
             executor: an idle one whose worker may be used, if it has the right backend.
             judge: evaluate on the test split: for the champion alone.
             run: the tracker's run of the trial.
+
+        Raises:
+            NoResultError: it failed.
+            DiskError: the disk is full.
         """
         self._notify(Notice("exporting", {"trial": number}))
         job = ExportJob(
@@ -88,6 +95,7 @@ class Delivery:
 
         Raises:
             NoResultError: its network cannot be loaded or gives no answers.
+            DiskError: the disk is full.
         """
         self._notify(Notice("judging", {"trial": number}))
         job = JudgeJob(number, self._sweep, configuration, self._dataset, self._paths)
@@ -127,11 +135,13 @@ def of_test(metrics: Mapping[str, float]) -> dict[str, float]:
     return {f"test_{name}": value for name, value in metrics.items()}
 
 
-def _wait_for(job: Job, executor: Executor, done: str) -> Any:
+def _wait_for(job: TrialJob, executor: Executor, done: str) -> Any:
     executor.submit(job)
     while True:
         for event in executor.wait(timeout=1.0):
             if isinstance(event, Finished):
                 return event.result
             if isinstance(event, Failed):
+                if event.kind == DISK_FULL:
+                    raise full_disk(job.paths.home, event.reason)
                 raise NoResultError(f"trial {job.trial} could not be {done}", received=event.reason)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import prepare
+from tlsearch.disk import explain_disk
 from tlsearch.errors import Interrupted, UsageError
-from tlsearch.execution.notices import Notify, ignore
+from tlsearch.execution.notices import Notify, ignore, without_credentials
 from tlsearch.execution.signals import stop_on_signal
-from tlsearch.paths import Paths
+from tlsearch.paths import Paths, SweepPaths
 from tlsearch.search.result import SweepResult
 from tlsearch.search.stages import Stages
 from tlsearch.search.study import SweepStudy
+from tlsearch.training.trained import TrainedTrial
 
 
 def run(
@@ -37,14 +39,20 @@ def run(
         UsageError: `new` while others run it.
         DataError: the photos cannot be used.
         SetupError: weights, network, database or home are missing.
+        DiskError: the disk is full or read-only; running it again continues.
         NoResultError: no trial is complete.
         Interrupted: the user asked to stop; running it again continues.
     """
     paths = paths or Paths.from_environment()
     paths.create()
-    with stop_on_signal() as stop, SweepStudy.open(sweep, paths, new=new) as study:
+    told = without_credentials(notify)
+    with (
+        explain_disk(paths.home),
+        stop_on_signal() as stop,
+        SweepStudy.open(sweep, paths, new=new) as study,
+    ):
         try:
-            return Stages(sweep, paths, study, notify, command).carry_out(stop)
+            return Stages(sweep, paths, study, told, command).carry_out(stop)
         except KeyboardInterrupt:
             raise Interrupted(
                 "ended at once; what was running goes on after its last checkpoint next time",
@@ -68,13 +76,22 @@ def export(
     without a look at the test split: that is read for the champion alone.
 
     Raises:
-        UsageError: the sweep has no such trial, or `output` holds something else.
+        UsageError: the sweep has no such trial, or not its weights; or `output` holds something
+            else.
         NoResultError: the sweep has no champion, or the ONNX model differs from Keras'.
+        DiskError: the disk is full or read-only.
     """
+    paths = paths or Paths.from_environment()
+    with explain_disk(paths.home):
+        return _export(sweep, trial, output, paths, without_credentials(notify))
+
+
+def _export(
+    sweep: Sweep, trial: int | None, output: Path | None, paths: Paths, notify: Notify
+) -> Path:
     from tlsearch.export.bundle import check_place, copy_bundle, is_as_asked
     from tlsearch.export.manifest import Manifest
 
-    paths = paths or Paths.from_environment()
     study = find_study(sweep, paths)
     chosen = study.choose(trial)
     folder = paths.sweep(sweep.name)
@@ -86,6 +103,7 @@ def export(
             copy_bundle(folder.bundle, output)
         return output
     check_place(output)
+    _check_weights(chosen.number, folder)
     from tlsearch.search.delivery import Delivery
 
     configuration = study.configuration_of(chosen)
@@ -95,6 +113,21 @@ def export(
     run_id = before.run.mlflow_run if before else None
     result = delivery.export(chosen.number, configuration, output, judge=is_delivered, run=run_id)
     return result.bundle
+
+
+def _check_weights(number: int, folder: SweepPaths) -> None:
+    trained = TrainedTrial(folder.trial(number))
+    if not trained.has_weights:
+        is_known = trained.is_whole
+        raise UsageError(
+            f"trial {number} cannot be exported: what it has learned is not "
+            f"{'kept any more' if is_known else 'here'}",
+            received=f"no weights in {trained.folder}",
+            expected="a trial whose weights are there",
+            hint="checkpoints.keep=all keeps those of all trials to come"
+            if is_known
+            else "export it in the TLSEARCH_HOME that has trained it",
+        )
 
 
 def find_study(sweep: Sweep, paths: Paths) -> SweepStudy:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tlsearch.execution.notices import Notice
+from tlsearch.redaction import redact_values
 
 SCHEMA = 1
 
 
 def print_json(data: Any) -> None:
     """What a reading command prints with --json."""
-    print(json.dumps({"schema": SCHEMA, "data": clean(data)}, indent=2))
+    print(json.dumps({"schema": SCHEMA, "data": redact_values(clean(data))}, indent=2))
 
 
 def print_notice(notice: Notice) -> None:
