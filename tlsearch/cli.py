@@ -136,6 +136,20 @@ def ui(
 
 
 @app.command()
+def sync(
+    sweep: Annotated[
+        str | None, typer.Argument(metavar="[SWEEP]", help="A sweep's file or name; default: all.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell MLflow what it could not be told while a sweep ran."""
+    from tlsearch.paths import Paths
+    from tlsearch.terminal.syncing import sync_sweeps
+
+    sync_sweeps(sweep, Paths.from_environment(), json=json)
+
+
+@app.command()
 def backbones(json: Json = False) -> None:
     """List the backbones: size, parameters, weights, ImageNet accuracy, blocks."""
     from tlsearch.terminal.listings import show_backbones

@@ -32,6 +32,10 @@ class SweepPaths:
     def logs(self) -> Path:
         return self.folder / "logs"
 
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
     def trial(self, number: int) -> Path:
         return self.folder / "trials" / f"{number:05d}"
 

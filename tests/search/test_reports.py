@@ -11,6 +11,7 @@ from tlsearch.config.schema import BackboneChoice
 from tlsearch.data.dataset import prepare
 from tlsearch.errors import NoResultError
 from tlsearch.search.reports import TrialReports
+from tlsearch.tracking.replay import marker
 
 CONFIGURATION = Configuration(backbone=BackboneChoice(name="MobileNet"), image_size=32)
 
@@ -41,12 +42,13 @@ def reports(sweep, paths):
 
 
 def test_a_report_is_owed_until_this_run_has_it(reports):
-    assert reports.is_missing(0, "run")
+    assert reports.is_missing(0, None)
     folder = reports.write(0, CONFIGURATION)
     assert sum(path.suffix in (".png", ".jpg") for path in folder.iterdir()) == 4
     assert reports.is_missing(0, "run")
-    reports.note_tracked(0, "run")
+    marker(folder).write_text("run")
     assert not reports.is_missing(0, "run")
+    assert not reports.is_missing(0, None)
     assert reports.is_missing(0, "another run")
 
 

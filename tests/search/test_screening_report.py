@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import pytest
-from tiny_tracker import ListTracker, TinyReports
+from tiny_tracker import ListTracker, TinyReports, make_recorder
 
-from tlsearch.search.recorder import Recorder
 from tlsearch.search.screened import ScreenedBackbone, ScreeningResult
 from tlsearch.search.screening_report import ScreeningReport
 
@@ -32,13 +32,13 @@ RESULT = ScreeningResult((ROW,), (), 9.0)
 
 @pytest.fixture
 def track(make_sweep, tmp_path):
-    """Tracks the ranking under a parent run; the tracker."""
+    """Tracks the ranking under a parent run, which the study knows or not; the tracker."""
 
-    def run(parent):
-        tracker = ListTracker()
-        recorder = Recorder(tracker, make_sweep(), TinyReports(), print)
-        recorder.open(lambda: parent, print)
-        ScreeningReport(tmp_path).track(RESULT, recorder)
+    def run(parent, known=None):
+        tracker = ListTracker(parent)
+        shutil.rmtree(tmp_path / "spool", ignore_errors=True)
+        recorder = make_recorder(tracker, make_sweep(), TinyReports(tmp_path), print)
+        ScreeningReport(tmp_path).track(RESULT, recorder, known)
         recorder.close()
         return tracker
 
@@ -63,5 +63,5 @@ def test_metrics_tags_and_files_belong_to_the_sweep(track, tmp_path):
 
 def test_a_run_that_has_it_does_not_get_it_again_and_another_run_does(track):
     assert track("parent").metrics
-    assert not track("parent").metrics
-    assert track("other").metrics
+    assert not track("parent", "parent").metrics
+    assert track("other", "other").metrics

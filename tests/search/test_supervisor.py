@@ -7,12 +7,11 @@ from functools import partial
 import pytest
 from optuna.trial import TrialState
 from tiny_jobs import Asks, Dies, Judges, Raises, local_executor
-from tiny_tracker import ListTracker, TinyReports
+from tiny_tracker import ListTracker, TinyReports, make_recorder
 
 from tlsearch.errors import NonFiniteLossError, NoResultError
 from tlsearch.execution.signals import StopRequest
 from tlsearch.search.leaderboard import facts
-from tlsearch.search.recorder import Recorder
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 
@@ -34,7 +33,7 @@ def executors(tmp_path_factory):
 
 @pytest.fixture
 def search(paths, executors):
-    """Runs a sweep with jobs that `make_job(number, configuration)` makes.
+    """Runs a sweep with jobs that `make_job(number, configuration, parts)` makes.
 
     Returns the study, the notices and the tracker's runs. `watch` is told each notice.
     """
@@ -48,8 +47,8 @@ def search(paths, executors):
                 watch(notice)
 
         study, tracker = SweepStudy.open(sweep, paths), ListTracker()
-        recorder = Recorder(tracker, sweep, TinyReports(), notify)
-        recorder.open(lambda: "parent", study.note_run)
+        reports = TinyReports(paths.sweep(sweep.name).folder)
+        recorder = make_recorder(tracker, sweep, reports, notify, study.note_run)
         executor = executors(sweep.execution.workers)
         supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
         try:
@@ -63,7 +62,7 @@ def search(paths, executors):
 
 
 def _training(*values, **extra):
-    return lambda number, _: Asks(number, values, **extra)
+    return lambda number, *_: Asks(number, values, **extra)
 
 
 def _states(study):
@@ -78,7 +77,7 @@ def test_what_is_stored_is_said_once_for_each_cut_and_answer(search, make_sweep)
     first, later = (("pooled", True), ("low", False)), (("pooled", True), ("low", True))
     jobs = [first, first, later, later]
     _, notices, _ = search(
-        make_sweep(), lambda number, _: Judges(number, (0.5,), cuts=jobs[number])
+        make_sweep(), lambda number, *_: Judges(number, (0.5,), cuts=jobs[number])
     )
     told = [notice.data for notice in notices if notice.event == "storing"]
     assert [(one["cut"], one["stores"]) for one in told] == [*first, later[1]]
@@ -126,7 +125,7 @@ def test_every_slot_is_kept_busy(search, make_sweep):
 def test_a_poor_trial_is_pruned(search, make_sweep):
     sweep = make_sweep(search={"pruner": "median"}, train={"head_epochs": 0}, budget={"trials": 7})
 
-    def make_job(number, _):
+    def make_job(number, *_):
         return Asks(number, (0.9, 0.9, 0.9) if number < 6 else (0.1, 0.1, 0.1))
 
     study, _, tracker = search(sweep, make_job)
@@ -148,7 +147,7 @@ def test_a_lost_worker_costs_an_attempt_and_not_the_trial(search, make_sweep, tm
 def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
     sweep = make_sweep(budget={"trials": 2}, on_failure={"max_attempts": 2})
 
-    def make_job(number, _):
+    def make_job(number, *_):
         return Dies(number) if number == 0 else Asks(number, (0.5,))
 
     study, _, tracker = search(sweep, make_job)
@@ -171,7 +170,7 @@ def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
 def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep, error, kind):
     sweep = make_sweep(budget={"trials": 2})
 
-    def make_job(number, _):
+    def make_job(number, *_):
         return Raises(number, error) if number == 0 else Asks(number, (0.5,))
 
     study, notices, tracker = search(sweep, make_job)
@@ -192,7 +191,7 @@ def test_an_objective_that_is_not_finite_is_no_result(search, make_sweep):
 def test_a_row_of_failures_breaks_the_circuit(search, make_sweep):
     sweep = make_sweep(budget={"trials": 10}, on_failure={"max_consecutive": 3})
 
-    def make_job(number, _):
+    def make_job(number, *_):
         return Asks(number, (0.5,)) if number == 1 else Raises(number, RuntimeError("no disk"))
 
     with pytest.raises(NoResultError, match="the last 3 trials failed") as caught:
@@ -203,7 +202,7 @@ def test_a_row_of_failures_breaks_the_circuit(search, make_sweep):
 def test_the_circuit_closes_again_with_the_next_run(search, make_sweep, paths):
     sweep = make_sweep(on_failure={"max_consecutive": 2}, budget={"trials": 4})
     with pytest.raises(NoResultError):
-        search(sweep, lambda number, _: Raises(number, RuntimeError("no disk")))
+        search(sweep, lambda number, *_: Raises(number, RuntimeError("no disk")))
     study, _, _ = search(sweep, _training(0.5))
     assert _states(study) == [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 2
 

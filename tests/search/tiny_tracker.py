@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
+from tlsearch.search.recorder import Recorder
 from tlsearch.search.reports import Reports
-from tlsearch.tracking.tracker import Tracker, TrackingError
+from tlsearch.search.tracking_listener import SweepListener
+from tlsearch.tracking.records import SweepOpened
+from tlsearch.tracking.replayer import Replayer
+from tlsearch.tracking.spool import Spool
+from tlsearch.tracking.tracker import StoreUnreachable, TrackedTrial, Tracker
+
+
+def make_recorder(tracker, sweep, reports, notify, note_run=lambda number, run: None):
+    """A recorder whose spool lies in the folder of `reports`, and is replayed to the tracker."""
+    folder = reports.folder
+    spool = Spool(folder / "spool" / "me.jsonl", SweepOpened(name="s", experiment="e", study="1"))
+    listener = SweepListener(note_run, notify)
+    replayer = Replayer(spool, "list", lambda: tracker, folder, listener, lambda *_: None)
+    replayer.start()
+    return Recorder(spool, replayer, sweep, reports, folder, notify)
 
 
 class ListTracker(Tracker):
     """Keeps what it is told."""
 
-    def __init__(self):
+    def __init__(self, parent="parent"):
+        self.parent = parent
         self.calls = []
         self.runs = {}
         self.points = []
@@ -20,12 +35,22 @@ class ListTracker(Tracker):
         self.reasons = {}
 
     def open_sweep(self, name, experiment, run_id, parameters, tags, dataset):
-        return "parent"
+        return self.parent
 
     def start_trial(self, parent, number, parameters, tags):
         self.calls.append(("start_trial", parent, number, dict(parameters), dict(tags)))
         self.runs[f"run-{number}"] = "running"
         return f"run-{number}"
+
+    def find_trial(self, parent, number):
+        run = f"run-{number}"
+        return run if run in self.runs else None
+
+    def trials(self, parent):
+        return {
+            int(run.removeprefix("run-")): TrackedTrial(run, state, state == "running")
+            for run, state in self.runs.items()
+        }
 
     def log_epochs(self, run_id, points):
         self.calls.append(("log_epochs", run_id, [point.epoch for point in points]))
@@ -33,23 +58,22 @@ class ListTracker(Tracker):
             values = point.metrics.items()
             self.points += [(run_id, name, point.epoch, value) for name, value in values]
 
-    def log_metrics(self, run_id, metrics):
+    def log_metrics(self, run_id, metrics, at=None):
         self.metrics.setdefault(run_id, {}).update(metrics)
 
     def log_tags(self, run_id, tags):
+        if not tags:
+            return
         self.calls.append(("log_tags", run_id, dict(tags)))
 
     def log_artifacts(self, run_id, folder, under=None):
         self.calls.append(("log_artifacts", run_id, folder, under))
 
-    def finish_trial(self, run_id, state, reason=None, metrics=None, points=()):
+    def finish_trial(self, run_id, state, reason=None, metrics=None, points=(), tags=None):
         ListTracker.log_metrics(self, run_id, metrics or {})
         ListTracker.log_epochs(self, run_id, points)
         self.runs[run_id] = state
         self.reasons[run_id] = reason
-
-    def close_stale(self, parent, keep=()):
-        return 0
 
     def register(self, run_id, bundle, name, tags):
         return "1"
@@ -70,11 +94,11 @@ class ListTracker(Tracker):
 
 
 class TinyReports(Reports):
-    """Says where a report would lie, or fails."""
+    """Writes a report of nothing, or fails."""
 
-    def __init__(self, error=None):
+    def __init__(self, folder, error=None):
+        self.folder = folder
         self.error = error
-        self.tracked = []
         self.may_write = threading.Event()
         self.may_write.set()
 
@@ -82,27 +106,32 @@ class TinyReports(Reports):
         self.may_write.wait(60)
         if self.error is not None:
             raise self.error
-        return Path(f"report-{number}")
+        report = self.folder / f"report-{number}"
+        report.mkdir()
+        return report
 
-    def note_tracked(self, number, run):
-        self.tracked.append((number, run))
+    def tracked(self):
+        """Which runs have which reports, by what is noted beside them."""
+        found = self.folder.glob("report-*.tracked")
+        return {int(one.stem.removeprefix("report-")): one.read_text() for one in found}
 
     def close(self):
         pass
 
 
 class LostTracker(ListTracker):
-    """Its store is gone once so many calls were answered."""
+    """Its store is gone after so many calls, until it is back."""
 
     def __init__(self, answers=0):
         super().__init__()
         self.answers = answers
         self.asked = 0
+        self.is_back = threading.Event()
 
     def _ask(self):
         self.asked += 1
-        if self.asked > self.answers:
-            raise TrackingError("the store does not answer", received="connection refused")
+        if self.asked > self.answers and not self.is_back.is_set():
+            raise StoreUnreachable("the store does not answer", received="connection refused")
 
     def start_trial(self, *arguments):
         self._ask()

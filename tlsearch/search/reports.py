@@ -17,12 +17,15 @@ from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.paths import Paths
 from tlsearch.search.report_job import ReportJob
+from tlsearch.tracking.replay import marker
 from tlsearch.training.phases import head_epochs
 from tlsearch.training.trained import TrainedTrial
 
+_REPORT = "report"
+
 
 class Reports(ABC):
-    """Writes reports of trials, and remembers which of them the tracker has."""
+    """Writes reports of trials."""
 
     @abstractmethod
     def write(self, number: int, configuration: Configuration) -> Path:
@@ -31,10 +34,6 @@ class Reports(ABC):
         Raises:
             NoResultError: it could not be written.
         """
-
-    @abstractmethod
-    def note_tracked(self, number: int, run: str) -> None:
-        """This run of the tracker has a copy now."""
 
     @abstractmethod
     def close(self) -> None:
@@ -64,28 +63,26 @@ class TrialReports(Reports):
                     what = f"the report of trial {number} could not be written"
                     raise NoResultError(what, received=event.reason)
 
-    def note_tracked(self, number: int, run: str) -> None:
-        self._marker(number).write_text(run, encoding="utf-8")
-
-    def is_missing(self, number: int, run: str) -> bool:
-        """Whether the trial's files are there and this run has no report of them."""
-        marker = self._marker(number)
-        if not TrainedTrial(self._folder.trial(number)).is_whole:
+    def is_missing(self, number: int, run: str | None) -> bool:
+        """Whether the trial's files are there, and no run has a report of them, or another one
+        than this."""
+        folder = self._folder.trial(number)
+        if not TrainedTrial(folder).is_whole:
             return False
-        return not marker.is_file() or marker.read_text(encoding="utf-8") != run
+        has_it = marker(folder / _REPORT)
+        if not has_it.is_file():
+            return True
+        return run is not None and has_it.read_text(encoding="utf-8") != run
 
     def close(self) -> None:
         self._executor.close()
-
-    def _marker(self, number: int) -> Path:
-        return self._folder.trial(number) / "report.tracked"
 
     def _job(self, number: int, configuration: Configuration) -> ReportJob:
         folder = self._folder.trial(number)
         return ReportJob(
             trial=number,
             folder=folder,
-            output=folder / "report",
+            output=folder / _REPORT,
             paths=self._paths,
             classes=self._classes,
             labels=self._labels,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsearch.search.screened import ScreeningResult
+from tlsearch.tracking.replay import marker
 
 if TYPE_CHECKING:
     from tlsearch.search.recorder import Recorder
@@ -22,20 +23,15 @@ class ScreeningReport:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "screening"
-        self._marker = folder / "screening.tracked"
 
-    def track(self, result: ScreeningResult, recorder: Recorder) -> None:
-        """Have it logged; at once, so that a killed sweep catches up when it runs again."""
-
-        def log(parent: str) -> None:
-            if self._marker.is_file() and self._marker.read_text(encoding="utf-8") == parent:
-                return
-            recorder.tracker.log_metrics(parent, metrics(result))
-            recorder.tracker.log_tags(parent, {"tlsearch.screening": ", ".join(result.kept)})
-            recorder.tracker.log_artifacts(parent, self._write(result), "screening")
-            self._marker.write_text(parent, encoding="utf-8")
-
-        recorder.later(log)
+    def track(self, result: ScreeningResult, recorder: Recorder, run: str | None) -> None:
+        """Have it told, unless this run of the sweep has it; a sweep that was killed catches up
+        when it runs again."""
+        has_it = marker(self._folder)
+        if has_it.is_file() and has_it.read_text(encoding="utf-8") == run:
+            return
+        recorder.note(None, metrics(result), {"tlsearch.screening": ", ".join(result.kept)})
+        recorder.files(None, self._write(result), "screening")
 
     def _write(self, result: ScreeningResult) -> Path:
         """`screening.json` with all of it, `screening.csv` with the table; their folder."""

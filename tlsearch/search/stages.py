@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
-from optuna.trial import TrialState as Ended
+from optuna.trial import FrozenTrial
 
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
 from tlsearch.config.schema import Sweep
-from tlsearch.data.dataset import Dataset, pixel_store
-from tlsearch.errors import Interrupted, NoResultError, TlsearchError
+from tlsearch.data.dataset import Dataset
+from tlsearch.disk import Floor
+from tlsearch.errors import Interrupted, NoResultError
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
+from tlsearch.search.again import train_again
+from tlsearch.search.claims import OWNER
 from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
 from tlsearch.search.leaderboard import leaderboard, row
-from tlsearch.search.photos import prepare_photos
+from tlsearch.search.notes import DeliveryPlace
+from tlsearch.search.photos import decode, prepare_photos
 from tlsearch.search.recorder import Recorder
-from tlsearch.search.reports import TrialReports
+from tlsearch.search.recording import Recording
 from tlsearch.search.result import SweepResult
+from tlsearch.search.retention import Retention
+from tlsearch.search.screened import ScreeningResult
 from tlsearch.search.screening import Screening, is_wanted
 from tlsearch.search.screening_report import ScreeningReport
 from tlsearch.search.study import SweepStudy
-from tlsearch.search.supervisor import Supervisor
+from tlsearch.search.supervisor import PARTS, Supervisor
 from tlsearch.search.weights import fetch_weights
-from tlsearch.tracking.location import resolve_uri
-from tlsearch.tracking.tracker import DatasetSummary, Tracker, TrialState
 from tlsearch.training.job import TrainJob
+from tlsearch.training.trained import TrainedTrial
 
 
 class Stages:
@@ -47,6 +54,9 @@ class Stages:
         self._study = study
         self._notify = notify
         self._command = command
+        self._retention = Retention(sweep, self._folder)
+        places = (paths.home, paths.store, self._folder.folder)
+        self._floor = Floor(places, sweep.execution.min_free_gb)
 
     def carry_out(self, stop: StopRequest) -> SweepResult:
         """Do what is left to do."""
@@ -56,16 +66,47 @@ class Stages:
             if not self._study.is_spent():
                 fetch_weights(self._sweep.space)
             dataset = self._prepare_data()
-            with self._recorder(dataset) as recorder, self._executor() as executor:
-                self._screen(dataset, recorder, executor, stop)
-                self._search(dataset, recorder, executor, stop)
-                best = self._deliver(dataset, recorder, executor)
-            # Only now is everything tracked, reports too.
-            self._study.note_delivery(best)
+            self._carry_out(dataset, stop)
         result = self._result()
         if result.comparison is not None:
             self._notify(Notice("compared", result.comparison.as_dict()))
         return result
+
+    def _carry_out(self, dataset: Dataset, stop: StopRequest) -> None:
+        with ExitStack() as errand:
+            with self._recorder(dataset) as recorder, self._executor() as executor:
+                self._screen(dataset, recorder, executor, stop)
+                self._search(dataset, recorder, executor, stop)
+                best = self._study.champion().number
+                mine = errand.enter_context(
+                    self._errand("delivery", self._is_delivered, stop, self._can_deliver)
+                )
+                if mine:
+                    best = self._deliver(dataset, recorder, executor)
+            # Only now is everything tracked, reports too.
+            if mine:
+                self._study.note_delivery(best, self._folder.bundle)
+                self._retention.after_delivery(self._study.finished())
+
+    def _errand(
+        self,
+        what: str,
+        is_done: Callable[[], bool],
+        stop: StopRequest,
+        is_for_me: Callable[[], bool] = lambda: True,
+    ) -> AbstractContextManager[bool]:
+        """What one supervisor does for all: see `Errands.run`."""
+        said: list[str] = []
+
+        def wait() -> None:
+            if not said:
+                said.append(what)
+                self._notify(Notice("waiting", {"what": what}))
+            if stop.signal is not None:
+                raise self._interrupted(stop.signal)
+            time.sleep(0.5)
+
+        return self._study.errands.run(what, is_done, wait, is_for_me)
 
     def _say_what_is_left(self) -> None:
         finished = len(self._study.finished())
@@ -75,10 +116,31 @@ class Stages:
             self._notify(Notice("budget_spent", {"finished": finished}))
 
     def _is_over(self) -> bool:
-        if not self._study.is_spent() or self._study.leftovers():
+        if not self._study.is_spent() or self._study.running():
             return False
-        delivered = self._study.delivered()
-        return delivered == self._study.champion().number and self._folder.bundle.is_dir()
+        return self._is_delivered()
+
+    def _is_delivered(self) -> bool:
+        if self._study.delivered() != self._study.champion().number:
+            return False
+        return self._elsewhere() is not None or self._folder.bundle.is_dir()
+
+    def _elsewhere(self) -> DeliveryPlace | None:
+        """Where the bundle lies, if that is another home, and not known to be gone from it."""
+        place = self._study.delivery_place()
+        if place is None or place.is_at(self._folder.bundle) or place.is_gone:
+            return None
+        return place
+
+    def _can_deliver(self) -> bool:
+        """Whether the champion's weights are here, or nobody is left who has them."""
+        best = self._study.champion()
+        return self._has_weights(best.number) or not self._study.crew.has_neighbour_of(
+            best.user_attrs.get(OWNER)
+        )
+
+    def _has_weights(self, number: int) -> bool:
+        return TrainedTrial(self._folder.trial(number)).has_weights
 
     def _prepare_data(self) -> Dataset:
         dataset = prepare_photos(self._sweep, self._paths)
@@ -92,57 +154,17 @@ class Stages:
         self._notify(Notice("data_ready", facts))
         return dataset
 
-    @contextmanager
-    def _recorder(self, dataset: Dataset) -> Iterator[Recorder]:
-        from tlsearch.tracking.mlflow_tracker import MLflowTracker
-
-        store = resolve_uri(self._sweep.tracking.uri, None, self._paths)
-        tracker = MLflowTracker(store)
-        reports = TrialReports(self._sweep, self._paths, dataset)
-        recorder = Recorder(tracker, self._sweep, reports, self._notify)
-        recorder.open(lambda: self._open_parent(tracker, dataset), self._note_run)
-        self._catch_up(recorder, reports)
-        try:
-            yield recorder
-        except BaseException as error:
-            recorder.give_up_reports()
-            if isinstance(error, TlsearchError):
-                state: TrialState = "interrupted" if isinstance(error, Interrupted) else "failed"
-                recorder.later(lambda parent: tracker.finish_sweep(parent, {}, {}, state))
-            raise
-        finally:
-            recorder.close()
-
-    def _catch_up(self, recorder: Recorder, reports: TrialReports) -> None:
-        """Have the reports written that an earlier process was killed before."""
-        runs = self._study.runs()
-        for trial in self._study.finished():
-            run = runs.get(trial.number)
-            if trial.state is Ended.COMPLETE and run and reports.is_missing(trial.number, run):
-                recorder.report(trial.number, self._study.configuration_of(trial), run)
-
-    def _note_run(self, number: int, run: str) -> None:
-        self._study.note_run(number, run)
-
-    def _open_parent(self, tracker: Tracker, dataset: Dataset) -> str:
-        """Open, or open again, the sweep's run; end what a killed supervisor left running."""
-        counts = dataset.counts().to_dict()
-        run = tracker.open_sweep(
-            self._sweep.name,
-            self._sweep.tracking.experiment or self._sweep.name,
-            self._study.run_of(None),
-            self._sweep.model_dump(mode="json", exclude={"space"}),
-            {"tlsearch.space": self._sweep.space.model_dump_json(exclude_none=True)},
-            DatasetSummary(self._sweep.name, dataset.digest, dataset.source, counts),
-        )
-        self._study.note_run(None, run)
-        tracker.close_stale(run)
-        return run
+    def _recorder(self, dataset: Dataset) -> AbstractContextManager[Recorder]:
+        recording = Recording(self._sweep, self._paths, self._study, dataset, self._notify)
+        return recording.open()
 
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
         workers = self._sweep.execution.workers
-        executor = LocalExecutor(None if workers == "auto" else workers, self._folder.logs)
+        crew, logs = self._study.crew, self._folder.logs
+        logs = logs if crew.is_first_here else logs / crew.name
+        timeout = self._sweep.execution.trial_timeout
+        executor = LocalExecutor(None if workers == "auto" else workers, logs, timeout=timeout)
         try:
             yield executor
         finally:
@@ -154,20 +176,33 @@ class Stages:
         """Choose the backbones to search, once in the life of a study: Optuna lets no choice
         change afterwards."""
         known = self._study.screening
+        if known is None and is_wanted(self._sweep):
+            with self._errand("screening", self._is_screened, stop) as mine:
+                if mine:
+                    self._screen_now(dataset, executor, stop)
+            known = self._study.screening
+        elif known is not None:
+            self._recall(known)
         if known is not None:
-            facts = {"kept": known.kept, "screened": len(known.rows)}
-            self._notify(Notice("screening_recalled", facts))
-        elif is_wanted(self._sweep) and not self._study.trials():
-            screening = Screening(self._sweep, self._paths, dataset, self._notify, self._command)
-            known = screening.run(executor, stop)
-            if known is None:
-                text = "too few photos of each class to screen backbones: all are searched"
-                self._notify(Notice("warning", {"text": text}))
-                return
-            self._study.note_screening(known)
-            self._notify(Notice("screened", {**known.as_dict(), "kept": known.kept}))
-        if known is not None:
-            ScreeningReport(self._folder.folder).track(known, recorder)
+            report = ScreeningReport(self._folder.folder)
+            report.track(known, recorder, self._study.run_of(None))
+
+    def _is_screened(self) -> bool:
+        return self._study.screening is not None or bool(self._study.trials())
+
+    def _recall(self, known: ScreeningResult) -> None:
+        facts = {"kept": known.kept, "screened": len(known.rows)}
+        self._notify(Notice("screening_recalled", facts))
+
+    def _screen_now(self, dataset: Dataset, executor: Executor, stop: StopRequest) -> None:
+        screening = Screening(self._sweep, self._paths, dataset, self._notify, self._command)
+        known = screening.run(executor, stop)
+        if known is None:
+            text = "too few photos of each class to screen backbones: all are searched"
+            self._notify(Notice("warning", {"text": text}))
+            return
+        self._study.note_screening(known)
+        self._notify(Notice("screened", {**known.as_dict(), "kept": known.kept}))
 
     def _first_trials(self) -> list[dict[str, Any]]:
         """What the user wants to be tried first, then the backbones that were kept."""
@@ -180,34 +215,59 @@ class Stages:
     def _search(
         self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
     ) -> None:
+        supervisor = Supervisor(
+            self._sweep, self._study, executor, self._job_maker(dataset), recorder, self._watch
+        )
+        self._study.enqueue(self._first_trials())
+        supervisor.search(stop, self._floor)
+        if stop.signal is not None:
+            raise self._interrupted(stop.signal)
+
+    def _watch(self, notice: Notice) -> None:
+        self._notify(notice)
+        if notice.event == "trial_ended":
+            self._retention.after_trial(self._study.finished())
+
+    def _interrupted(self, signal: int) -> Interrupted:
+        finished = len(self._study.finished())
+        return Interrupted(
+            f"stopped after {finished} of {self._sweep.budget.trials} trials; "
+            "what was running goes on after its last epoch next time",
+            signal=signal,
+            hint=f"to continue: {self._command}",
+        )
+
+    def _job_maker(self, dataset: Dataset) -> Callable[[int, Configuration, int], TrainJob]:
         sweep = self._study.sweep
         decoded: set[int] = set()
 
-        def make_job(number: int, configuration: Configuration) -> TrainJob:
+        def make_job(number: int, configuration: Configuration, parts: int) -> TrainJob:
             if configuration.image_size not in decoded:
-                pixel_store(self._paths, configuration.image_size).add(dataset.files)
+                decode(dataset, self._paths, configuration.image_size)
                 decoded.add(configuration.image_size)
-            return TrainJob(number, sweep, configuration, dataset, self._paths)
+            return TrainJob(number, sweep, configuration, dataset, self._paths, parts)
 
-        supervisor = Supervisor(
-            self._sweep, self._study, executor, make_job, recorder, self._notify
-        )
-        self._study.enqueue(self._first_trials())
-        supervisor.search(stop)
-        if stop.signal is not None:
-            finished = len(self._study.finished())
-            raise Interrupted(
-                f"stopped after {finished} of {self._sweep.budget.trials} trials; "
-                "what was running goes on after its last epoch next time",
-                signal=stop.signal,
-                hint=f"to continue: {self._command}",
-            )
+        return make_job
+
+    def _bring_weights(self, trial: FrozenTrial, dataset: Dataset, executor: Executor) -> None:
+        """Train a trial again whose weights are in another home, and with nobody who lives."""
+        if self._has_weights(trial.number):
+            return
+        self._notify(Notice("training_again", {"trial": trial.number}))
+        configuration = self._study.configuration_of(trial)
+        parts = int(trial.user_attrs.get(PARTS, 1))
+        job = self._job_maker(dataset)(trial.number, configuration, parts)
+        value = train_again(job, executor)
+        if value != trial.value:
+            text = f"trial {trial.number}, trained again, gave {value} instead of {trial.value}"
+            self._notify(Notice("warning", {"text": text}))
 
     def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> int:
         """Export, judge and register the champion; its number."""
         best = self._study.champion()
         self._notify(Notice("champion", row(best)))
         configuration = self._study.configuration_of(best)
+        self._bring_weights(best, dataset, executor)
         recorder.drain()
         run = self._study.run_of(best.number)
         delivery = Delivery(self._sweep, self._paths, dataset, self._notify)
@@ -222,15 +282,15 @@ class Stages:
         if result.test is not None:
             self._study.note_test(best.number, result.test)
         rival = self._judge_rival(delivery, recorder, executor)
-        if run is not None:
-            delivery.register(run, result, recorder, rival)
+        if self._study.errands.are_mine("delivery"):
+            delivery.register(best.number, result, recorder, rival)
         recorder.drain()
         return best.number
 
     def _judge_rival(
         self, delivery: Delivery, recorder: Recorder, executor: Executor
-    ) -> str | None:
-        """Judge the champion's rival too, unless that was done; its run in the tracker.
+    ) -> int | None:
+        """Judge the champion's rival too, unless that was done; its number.
 
         The champion is delivered even where its rival cannot be judged.
         """
@@ -241,21 +301,22 @@ class Stages:
         try:
             if (metrics := self._study.test_of(number)) is None:
                 configuration = self._study.configuration_of(rival)
+                self._bring_weights(rival, delivery.dataset, executor)
                 metrics = delivery.judge(number, configuration, executor)
                 self._study.note_test(number, metrics)
         except NoResultError as error:
             self._notify(Notice("warning", {"text": f"nothing is compared: {error}"}))
             return None
-        run = self._study.run_of(number)
-        if run is not None:
-            delivery.record_test(run, metrics, recorder)
-        return run
+        delivery.record_test(number, metrics, recorder)
+        return number
 
     def _result(self) -> SweepResult:
+        elsewhere = self._elsewhere()
         return SweepResult(
             sweep=self._sweep,
             trials=leaderboard(self._study.trials(), self._sweep.objective),
             best=row(self._study.champion()),
-            bundle=self._folder.bundle,
+            bundle=Path(elsewhere.bundle) if elsewhere else self._folder.bundle,
             comparison=compare(self._study),
+            host=elsewhere.host if elsewhere and not elsewhere.is_reachable else None,
         )

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 
 from tlsearch.errors import TlsearchError
 from tlsearch.tracking.location import SQLITE, TrackingStore, hide_passwords, prepare_environment
-from tlsearch.tracking.tracker import TrackingError
+from tlsearch.tracking.tracker import EntryRefused, StoreUnreachable, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+
+_LATER = {408, 429, 499}
+"""HTTP's too slow, too many, given up."""
+
+_NOT_NOW = {401, 403}
+"""No leave: not to be had by leaving this one call out."""
 
 
 def connect(store: TrackingStore) -> MlflowClient:
@@ -44,7 +51,7 @@ def translate_errors(store: TrackingStore) -> Iterator[None]:
     # A store is MLflow, a database driver, an HTTP client and an object store's library:
     # their errors have no common root.
     except Exception as error:
-        raise TrackingError(
+        raise _class_of(error, store)(
             f"MLflow at {store} failed",
             received=hide_passwords(_describe(error)),
             expected="an MLflow server that answers, or a database that MLflow 3 can use",
@@ -60,6 +67,43 @@ def _describe(error: BaseException) -> str:
     told = root if isinstance(root, OSError) else error
     lines = str(told).strip().splitlines() or ["no message"]
     return f"{type(told).__name__}: {lines[0][:300]}"
+
+
+def _class_of(error: Exception, store: TrackingStore) -> type[TrackingError]:
+    """What the error says of the store: it is away, it refuses this one call, or it is no store."""
+    import requests
+    from sqlalchemy.exc import OperationalError
+
+    chain = list(_and_its_causes(error))
+    if any(isinstance(one, requests.ConnectionError | requests.Timeout) for one in chain):
+        return StoreUnreachable
+    if any(isinstance(one, OperationalError) for one in chain):
+        # SQLite says so of what is no database, or may not be written, as of what is locked.
+        busy = "locked" in str(error) or not store.uri.startswith(SQLITE)
+        return StoreUnreachable if busy else TrackingError
+    status = _status_of(error)
+    if store.is_server and (status >= 500 or status in _LATER):
+        return StoreUnreachable
+    return EntryRefused if 400 <= status < 500 and status not in _NOT_NOW else TrackingError
+
+
+def _status_of(error: Exception) -> int:
+    """HTTP's status; 0 where the error has nothing like it."""
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return error.get_http_status_code()
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code
+    return 0
+
+
+def _and_its_causes(error: BaseException) -> Iterator[BaseException]:
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
 
 
 def _advise(error: Exception) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tlsearch.tracking.tracker import DatasetSummary
@@ -22,6 +22,8 @@ SHOWN_DIGEST = 12
 """MLflow keeps up to 36 characters and shows all it has; the tag has the whole digest."""
 BATCH = 100
 """How many parameters or tags one call may carry."""
+MANY = 800
+"""How many metrics one call carries; MLflow takes up to 1,000, with the tags."""
 
 LIBRARIES = ("tlsearch", "keras", "tensorflow", "optuna", "mlflow", "onnx", "numpy")
 
@@ -80,6 +82,11 @@ def make_metrics(
 
     moment = round((time.time() if timestamp is None else timestamp) * 1000)
     return [Metric(key, float(value), moment, step) for key, value in values.items()]
+
+
+def portions(metrics: Sequence[Metric]) -> list[Sequence[Metric]]:
+    """The metrics in portions that one MLflow call may carry: at least one, be it empty."""
+    return [metrics[start : start + MANY] for start in range(0, max(len(metrics), 1), MANY)]
 
 
 def make_dataset(summary: DatasetSummary) -> DatasetInput:

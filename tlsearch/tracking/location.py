@@ -52,7 +52,12 @@ def resolve_uri(override: str | None, yaml_value: str | None, paths: Paths) -> T
     given = override or os.environ.get("MLFLOW_TRACKING_URI") or yaml_value
     if given and TrackingStore(given).is_server:
         return TrackingStore(given)
-    return TrackingStore(given or f"{SQLITE}{paths.mlflow_db}", paths.artifacts.as_uri())
+    return TrackingStore(given, paths.artifacts.as_uri()) if given else embedded(paths)
+
+
+def embedded(paths: Paths) -> TrackingStore:
+    """The store in the home."""
+    return TrackingStore(f"{SQLITE}{paths.mlflow_db}", paths.artifacts.as_uri())
 
 
 def prepare_environment() -> None:

@@ -7,7 +7,7 @@ for the whole process and ends it as FINISHED when the interpreter exits, whatev
 from __future__ import annotations
 
 import getpass
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -17,17 +17,22 @@ from tlsearch.tracking import entries
 from tlsearch.tracking.connection import connect, translate_errors
 from tlsearch.tracking.leaderboard import describe_leaderboard
 from tlsearch.tracking.location import TrackingStore
+from tlsearch.tracking.metric_memory import MetricMemory
 from tlsearch.tracking.registry import register_bundle
 from tlsearch.tracking.tracker import (
+    AT,
+    STUDY,
     DatasetSummary,
     EpochPoint,
+    TrackedTrial,
     Tracker,
     TrackingError,
     TrialState,
 )
+from tlsearch.tracking.trial_runs import NUMBER, TrialRuns
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Metric, Run, RunTag
 
 STATUS = {
     "complete": "FINISHED",
@@ -41,12 +46,8 @@ STATUS = {
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Without it the UI opens on the view for language models."""
 
-
-NUMBER = "tlsearch.trial"
-"""The tag that has a trial's number."""
-
-EPOCH_METRIC = "loss"
-"""A metric that every epoch has."""
+STATE = "tlsearch.state"
+"""The tag with how a run ended, or `running`."""
 
 
 @final
@@ -60,9 +61,9 @@ class MLflowTracker(Tracker):
     def __init__(self, store: TrackingStore) -> None:
         self.store = store
         self._client = connect(store)
-        self._epochs: dict[str, set[int]] = {}
-        self._experiments: dict[str, str] = {}
-        self._trials: dict[str, dict[str, str]] = {}
+        self._memory = MetricMemory(self._client)
+        self._trials = TrialRuns(self._client)
+        self._changed: dict[str, int] = {}
 
     @classmethod
     def open_early(cls, store: TrackingStore) -> Future[MLflowTracker]:
@@ -81,11 +82,15 @@ class MLflowTracker(Tracker):
         tags: Mapping[str, str],
         dataset: DatasetSummary | None,
     ) -> str:
+        labels = {**_who(), **entries.library_versions(), "tlsearch.kind": "sweep", **tags}
         with translate_errors(self.store):
-            found = self._find(run_id)
-            labels = {**_who(), **entries.library_versions(), "tlsearch.kind": "sweep", **tags}
-            run = found or self._client.create_run(self._experiment(experiment), run_name=name)
-            self._epochs[run.info.run_id] = self._logged_epochs(found) if found else set()
+            place = self._experiment(experiment)
+            run = self._find(run_id) or self._find_study(place, tags)
+            if run is None:
+                made = self._client.create_run(place, _moment(tags), labels, name)
+                self._memory.begin(made.info.run_id)
+                # Another process may have made one too: both then take the same.
+                run = self._find_study(place, tags) or made
             self._label_experiment(run, describe_leaderboard(parameters, tags))
             self._reopen(run, labels)
             self._log_parameters(run, entries.flatten(parameters))
@@ -100,22 +105,39 @@ class MLflowTracker(Tracker):
         flat = entries.flatten(parameters)
         labels = {**_who(), "tlsearch.kind": "trial", NUMBER: str(number), **tags}
         with translate_errors(self.store):
-            known = self._trial(parent, number)
+            known = self._find(self._trials.find(parent, number))
             if known is None:
                 return self._create_trial(parent, number, flat, labels)
-            self._epochs[known.info.run_id] = self._logged_epochs(known)
+            self._memory.forget(known.info.run_id)
             self._reopen(known, labels)
             self._log_parameters(known, flat)
             return known.info.run_id
 
+    def find_trial(self, parent: str, number: int) -> str | None:
+        with translate_errors(self.store):
+            return self._trials.find(parent, number)
+
+    def trials(self, parent: str) -> dict[int, TrackedTrial]:
+        with translate_errors(self.store):
+            runs = self._trials.all(parent)
+        return {
+            number: TrackedTrial(
+                run.info.run_id,
+                run.data.tags.get(STATE, "running"),
+                run.info.status == "RUNNING",
+            )
+            for number, run in runs.items()
+        }
+
     def log_epochs(self, run_id: str, points: Sequence[EpochPoint]) -> None:
         with translate_errors(self.store):
-            self._client.log_batch(run_id, metrics=self._unlogged(run_id, points))
-        self._epochs.setdefault(run_id, set()).update(point.epoch for point in points)
+            self._log(run_id, self._memory.lacking_epochs(run_id, points))
 
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], at: float | None = None
+    ) -> None:
         with translate_errors(self.store):
-            self._client.log_batch(run_id, metrics=entries.make_metrics(metrics))
+            self._log(run_id, self._memory.lacking_values(run_id, metrics, at))
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         with translate_errors(self.store):
@@ -132,21 +154,13 @@ class MLflowTracker(Tracker):
         reason: str | None = None,
         metrics: Mapping[str, float] | None = None,
         points: Sequence[EpochPoint] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> None:
-        logged = self._unlogged(run_id, points) + entries.make_metrics(metrics or {})
-        tags = {"tlsearch.reason": reason} if reason else {}
+        labels = {**(tags or {}), **({"tlsearch.reason": reason} if reason else {})}
         with translate_errors(self.store):
-            self._end(run_id, state, tags, logged)
-        self._epochs.pop(run_id, None)
-
-    def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
-        reason = "the sweep started again and nobody trains this trial any more"
-        with translate_errors(self.store):
-            running = self._children(parent, " and attributes.status = 'RUNNING'")
-            stale = [run.info.run_id for run in running if run.info.run_id not in keep]
-            for run_id in stale:
-                self._end(run_id, "interrupted", {"tlsearch.reason": reason})
-            return len(stale)
+            lacking = self._memory.lacking_epochs(run_id, points)
+            lacking += self._memory.lacking_values(run_id, metrics or {}, _seconds(labels))
+            self._end(run_id, state, labels, lacking)
 
     def register(self, run_id: str, bundle: Path, name: str, tags: Mapping[str, str]) -> str:
         with translate_errors(self.store):
@@ -160,15 +174,15 @@ class MLflowTracker(Tracker):
         state: TrialState = "complete",
     ) -> None:
         with translate_errors(self.store):
-            self._end(parent, state, tags, entries.make_metrics(metrics))
+            # Looking at all of them leaves each trial one run.
+            self._trials.all(parent)
+            lacking = self._memory.lacking_values(parent, metrics, _seconds(tags))
+            self._end(parent, state, tags, lacking)
 
     def experiment_of(self, run_id: str) -> str:
         """The id of the experiment that a run belongs to."""
-        if run_id not in self._experiments:
-            with translate_errors(self.store):
-                run = self._client.get_run(run_id)
-            self._experiments[run_id] = run.info.experiment_id
-        return self._experiments[run_id]
+        with translate_errors(self.store):
+            return self._trials.experiment_of(run_id)
 
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -202,25 +216,22 @@ class MLflowTracker(Tracker):
             raise
         return run if run.info.lifecycle_stage == "active" else None
 
-    def _trial(self, parent: str, number: int) -> Run | None:
-        """The run of a trial that was started before, by this process or an earlier one."""
-        if parent not in self._trials:
-            runs = {run.data.tags.get(NUMBER): run.info.run_id for run in self._children(parent)}
-            self._trials[parent] = {number: run for number, run in runs.items() if number}
-        return self._find(self._trials[parent].get(str(number)))
+    def _find_study(self, experiment: str, tags: Mapping[str, str]) -> Run | None:
+        """The first run of the same study, whose id nobody was told."""
+        if STUDY not in tags:
+            return None
+        query = f"tags.`{STUDY}` = '{tags[STUDY]}' and tags.`tlsearch.kind` = 'sweep'"
+        found = self._client.search_runs([experiment], query)
+        return min(found, key=lambda run: (run.info.start_time, run.info.run_id), default=None)
 
-    def _unlogged(self, run_id: str, points: Sequence[EpochPoint]) -> list[Metric]:
-        logged = self._epochs.get(run_id, set())
-        fresh = [point for point in points if point.epoch not in logged]
-        made = [entries.make_metrics(p.metrics, p.epoch, p.timestamp) for p in fresh]
-        return [metric for metrics in made for metric in metrics]
-
-    def _logged_epochs(self, run: Run) -> set[int]:
-        """The epochs that a run has, of a trial that starts again."""
-        if EPOCH_METRIC not in run.data.metrics:
-            return set()
-        history = self._client.get_metric_history(run.info.run_id, EPOCH_METRIC)
-        return {point.step for point in history}
+    def _log(self, run_id: str, metrics: Sequence[Metric], tags: Sequence[RunTag] = ()) -> None:
+        """Send metrics in portions that one call may carry, tags with the last of them."""
+        with self._memory.sending(run_id, metrics):
+            *whole, last = entries.portions(metrics)
+            for portion in whole:
+                self._client.log_batch(run_id, metrics=portion)
+            if last or tags:
+                self._client.log_batch(run_id, metrics=last, tags=tags)
 
     def _create_trial(
         self, parent: str, number: int, parameters: Mapping[str, str], labels: Mapping[str, str]
@@ -228,38 +239,49 @@ class MLflowTracker(Tracker):
         words = [f"{number:03d}", parameters.get("backbone"), parameters.get("strategy")]
         name = " ".join(word for word in words if word)
         # Parent and number are set at once with the run: a crash leaves no orphan behind.
-        tags = {**labels, "mlflow.parentRunId": parent, "tlsearch.state": "running"}
-        run = self._client.create_run(self.experiment_of(parent), tags=tags, run_name=name)
-        self._trials[parent][str(number)] = run.info.run_id
+        tags = {**labels, "mlflow.parentRunId": parent, STATE: "running"}
+        experiment = self._trials.experiment_of(parent)
+        try:
+            run = self._client.create_run(experiment, _moment(tags), tags, name)
+        except BaseException:
+            self._trials.forget(parent)
+            raise
+        self._trials.note(parent, number, run.info.run_id)
+        self._memory.begin(run.info.run_id)
+        self._note_change(run.info.run_id, tags)
         self._log_parameters(run, parameters)
         return run.info.run_id
 
-    def _children(self, parent: str, condition: str = "") -> list[Run]:
-        query = f"tags.`mlflow.parentRunId` = '{parent}'{condition}"
-        experiments = [self.experiment_of(parent)]
-        found: list[Run] = []
-        token = None
-        while True:
-            page = self._client.search_runs(experiments, query, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
-
     def _reopen(self, run: Run, tags: Mapping[str, str]) -> None:
+        if _is_past(run, tags):
+            return
         self._client.update_run(run.info.run_id, status="RUNNING")
-        self._log_tags(run.info.run_id, {**tags, "tlsearch.state": "running"})
+        self._log_tags(run.info.run_id, {**tags, STATE: "running"})
+        self._note_change(run.info.run_id, tags)
 
     def _end(
         self,
         run_id: str,
         state: TrialState,
         tags: Mapping[str, str],
-        metrics: Sequence[Metric] = (),
+        metrics: Sequence[Metric],
     ) -> None:
-        labels = entries.make_tags({**tags, "tlsearch.state": state})
-        self._client.log_batch(run_id, metrics=metrics, tags=labels)
-        self._client.set_terminated(run_id, STATUS[state])
+        if self._is_changed_since(run_id, tags):
+            self._log(run_id, metrics)
+            return
+        self._log(run_id, metrics, entries.make_tags({**tags, STATE: state}))
+        self._client.set_terminated(run_id, STATUS[state], _moment(tags))
+        # Another process may open it again, so the store is asked next time.
+        self._changed.pop(run_id, None)
+
+    def _note_change(self, run_id: str, tags: Mapping[str, str]) -> None:
+        self._changed[run_id] = int(tags.get(AT, 0))
+
+    def _is_changed_since(self, run_id: str, tags: Mapping[str, str]) -> bool:
+        """Whether the run's state is of a later moment than these tags."""
+        if run_id in self._changed:
+            return AT in tags and self._changed[run_id] > int(tags[AT])
+        return AT in tags and _is_past(self._client.get_run(run_id), tags)
 
     def _log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         for batch in entries.in_batches(tags):
@@ -285,3 +307,18 @@ def _who() -> dict[str, str]:
     except (KeyError, OSError):
         user = "unknown"
     return {"mlflow.user": user, "mlflow.source.name": "tlsearch", "mlflow.source.type": "LOCAL"}
+
+
+def _moment(tags: Mapping[str, str]) -> int | None:
+    """The moment of a change of state, in milliseconds since 1970; None is now."""
+    return int(tags[AT]) if AT in tags else None
+
+
+def _seconds(tags: Mapping[str, str]) -> float | None:
+    moment = _moment(tags)
+    return None if moment is None else moment / 1000
+
+
+def _is_past(run: Run, tags: Mapping[str, str]) -> bool:
+    """Whether the run's state is of a later moment than these tags."""
+    return AT in tags and int(run.data.tags.get(AT, 0)) > int(tags[AT])

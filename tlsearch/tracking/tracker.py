@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,27 @@ from tlsearch.errors import SetupError
 TrialState = Literal["complete", "pruned", "failed", "interrupted"]
 
 
-class TrackingError(SetupError):
-    """The tracking store cannot be reached, or refuses what it was sent.
+AT = "tlsearch.at"
+"""The tag with the moment that a run's state is of, in milliseconds since 1970.
 
-    A sweep that cannot open its store ends with it; one that is training carries on.
-    """
+A change of the state whose tags have an earlier moment is passed over: what a killed process has
+left to tell may be told after its successor's.
+"""
+
+STUDY = "tlsearch.study"
+"""The tag of a sweep's run by which it is found again."""
+
+
+class TrackingError(SetupError):
+    """The tracking store cannot be used. A sweep does not begin with a store like that."""
+
+
+class StoreUnreachable(TrackingError):
+    """It does not answer now. A sweep carries on, and what it has to tell is kept."""
+
+
+class EntryRefused(TrackingError):
+    """It answers, and refuses what it was sent; sending that again is of no use."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,15 @@ class EpochPoint:
     timestamp: float
 
 
+@dataclass(frozen=True)
+class TrackedTrial:
+    """A trial's run as the store has it. `state` is `running` until it ends."""
+
+    run: str
+    state: str
+    is_running: bool
+
+
 class Tracker(ABC):
     """Where a sweep's runs are logged. Each method raises TrackingError if the store fails."""
 
@@ -67,9 +92,10 @@ class Tracker(ABC):
         Args:
             name: the sweep's name; the run is called after it.
             experiment: the experiment's name; it is made if absent.
-            run_id: the run of an earlier start; None, or a run that is gone, makes a new one.
+            run_id: the run of an earlier start. Without it, or if it is gone, a run with the same
+                tag STUDY is looked for, and a new one made if there is none.
             parameters: what the sweep file says, nested or flat.
-            tags: what else describes the sweep.
+            tags: what else describes the sweep; AT and STUDY among them, or not.
             dataset: the photos, logged as the run's input.
         """
 
@@ -77,7 +103,15 @@ class Tracker(ABC):
     def start_trial(
         self, parent: str, number: int, parameters: Mapping[str, Any], tags: Mapping[str, str]
     ) -> str:
-        """Open a trial's run below `parent` and return its id; a second call reopens it."""
+        """Open a trial's run below `parent` and return its id; a second call reopens it.
+
+        Args:
+            tags: what describes it; AT among them, or not.
+        """
+
+    @abstractmethod
+    def find_trial(self, parent: str, number: int) -> str | None:
+        """The run of a trial below `parent`, if it was started."""
 
     @abstractmethod
     def log_epochs(self, run_id: str, points: Sequence[EpochPoint]) -> None:
@@ -93,8 +127,14 @@ class Tracker(ABC):
         self.log_epochs(run_id, [EpochPoint(epoch, metrics, timestamp)])
 
     @abstractmethod
-    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Log metrics that belong to the run as a whole."""
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], at: float | None = None
+    ) -> None:
+        """Log metrics that belong to the run as a whole; one that has this value is left as it is.
+
+        Args:
+            at: seconds since 1970; now if it is left out.
+        """
 
     @abstractmethod
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
@@ -112,6 +152,7 @@ class Tracker(ABC):
         reason: str | None = None,
         metrics: Mapping[str, float] | None = None,
         points: Sequence[EpochPoint] = (),
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Log what is left to log of a trial and end its run.
 
@@ -119,16 +160,12 @@ class Tracker(ABC):
             reason: why it did not complete.
             metrics: those that belong to the run as a whole.
             points: its last epochs, see `log_epochs`.
+            tags: what else is known; AT among them, or not.
         """
 
     @abstractmethod
-    def close_stale(self, parent: str, keep: Collection[str] = ()) -> int:
-        """End the running trials below `parent` that nobody trains any more; how many.
-
-        Args:
-            parent: the sweep's run.
-            keep: the trial runs that are being trained now.
-        """
+    def trials(self, parent: str) -> dict[int, TrackedTrial]:
+        """The trials below `parent` by their numbers, as the store has them now."""
 
     @abstractmethod
     def register(self, run_id: str, bundle: Path, name: str, tags: Mapping[str, str]) -> str:
@@ -145,4 +182,8 @@ class Tracker(ABC):
         tags: Mapping[str, str],
         state: TrialState = "complete",
     ) -> None:
-        """Log the champion's metrics and end the sweep's run."""
+        """Log the champion's metrics and end the sweep's run.
+
+        Args:
+            tags: what else is known; AT among them, or not.
+        """

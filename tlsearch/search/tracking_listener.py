@@ -1,0 +1,44 @@
+"""What a running sweep makes of the replay of its spool: notes in the study, and notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+from tlsearch.execution.notices import Notice, Notify
+from tlsearch.tracking.listener import Listener
+from tlsearch.tracking.tracker import EntryRefused, TrackingError
+
+
+@final
+class SweepListener(Listener):
+    """Says once when the tracker is lost and once when it is back.
+
+    Args:
+        note_run: keeps the run of a trial, or of None, the sweep.
+    """
+
+    def __init__(self, note_run: Callable[[int | None, str], None], notify: Notify) -> None:
+        self._note_run = note_run
+        self._notify = notify
+        self._was_refused = False
+
+    def found_run(self, trial: int | None, run: str) -> None:
+        self._note_run(trial, run)
+
+    def registered(self, name: str, version: str) -> None:
+        self._notify(Notice("registered", {"name": name, "version": version}))
+
+    def refused(self, error: EntryRefused) -> None:
+        if not self._was_refused:
+            self._was_refused = True
+            self._warn(f"not everything is tracked: {error}")
+
+    def lost(self, error: TrackingError) -> None:
+        self._warn(f"tracking is lost for now; training goes on, and all is kept: {error}")
+
+    def came_back(self) -> None:
+        self._notify(Notice("tracking_back", {}))
+
+    def _warn(self, text: str) -> None:
+        self._notify(Notice("warning", {"text": text}))
