@@ -15,18 +15,18 @@ from tiny_sweeps import LONGEST, start
 class Killable:
     """A running `tlsearch run --json`, or another command, and the events it has printed so far."""
 
-    def __init__(self, home: Path, file: Path, command: str = "run"):
-        self.process = start(home, command, file, "--json")
+    def __init__(self, home: Path, file: Path, command: str = "run", **environment: str):
+        self.process = start(home, command, file, "--json", **environment)
         self.events = []
 
     def read_until(self, event, trial=0, epoch=None):
-        """Read its lines up to this event."""
+        """Read its lines up to this event; `trial=...` is of any trial."""
         for line in self.process.stdout:
             self.events.append(json.loads(line))
             last = self.events[-1]
-            if (last["event"], last.get("trial")) == (event, trial) and (
-                epoch is None or last["epoch"] == epoch
-            ):
+            if last["event"] != event or trial not in (..., last.get("trial")):
+                continue
+            if epoch is None or last["epoch"] == epoch:
                 return
         raise AssertionError(f"it ended before {event}: {self.process.stderr.read()}")
 

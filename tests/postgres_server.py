@@ -56,6 +56,16 @@ def postgres_server():
         shutil.rmtree(folder)
 
 
+def empty_database(server: str, name: str) -> str:
+    """Make a database on the server; its address."""
+    import psycopg
+
+    address = f"{server.replace('+psycopg', '')}/postgres"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
 def _owner(folder: Path) -> str | None:
     """Who runs the server: `nobody` for root, to whom the folder then belongs."""
     if os.geteuid() != 0:

@@ -142,11 +142,3 @@ def test_a_second_ctrl_c_ends_it_at_once(running, home, file):
     assert running.of_kind("trial_ended") == []
     assert wait_until(lambda: not is_alive(worker))
     _assert_whole(home, file)
-
-
-def test_two_runs_of_one_sweep_at_once_are_refused(running, home, file):
-    running.read_until("trial_started", trial=0)
-    second = tlsearch(home, "run", file)
-    assert second.returncode == 3
-    assert "this sweep is running already" in second.stderr
-    running.process.kill()

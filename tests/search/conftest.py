@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from postgres_server import postgres_server
+from postgres_server import empty_database, postgres_server
 
 from tlsearch.config.schema import Sweep
 from tlsearch.paths import Paths
@@ -59,12 +59,6 @@ def postgres():
         count = itertools.count()
 
         def make() -> str:
-            import psycopg
-
-            name = f"study_{next(count)}"
-            address = f"{server.replace('+psycopg', '')}/postgres"
-            with psycopg.connect(address, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name}")
-            return f"{server}/{name}"
+            return empty_database(server, f"study_{next(count)}")
 
         yield make

@@ -24,8 +24,9 @@ class Notice:
     budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
     exported(bundle, test, parity), judging(trial), registered(name, version),
-    compared(see Comparison.as_dict), waiting(what: trials, screening or delivery; trials: those that
-    others train), training_again(trial: its weights are in another home), warning(text).
+    compared(see Comparison.as_dict), waiting(what: trials, screening or delivery; trials: those
+    that others train), training_again(trial: its weights are in another home), delivered(by
+    another supervisor: host, bundle), warning(text).
 
     Of a pretraining: pretraining_opened(name, folder, done, epochs), photos_ready(photos,
     warnings), pretraining_epoch(epoch, epochs, metrics, seconds), pretrained(weights and the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ class Stages:
             # Only now is everything tracked, reports too.
             if mine:
                 self._study.note_delivery(best, self._folder.bundle)
+            elif (place := self._study.delivery_place()) is not None:
+                self._notify(Notice("delivered", asdict(place)))
                 self._retention.after_delivery(self._study.finished())
 
     def _errand(

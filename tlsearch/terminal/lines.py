@@ -93,6 +93,9 @@ class Lines:
     def _training_again(self, trial: int) -> None:
         self.print(f"trial {trial}: its weights are in a home out of reach; training it again here")
 
+    def _delivered(self, host: str, bundle: str) -> None:
+        self.print(f"another supervisor has delivered the champion: {bundle} on {host}")
+
     def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}")
 
