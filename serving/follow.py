@@ -11,14 +11,15 @@ import asyncio
 import logging
 import random
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from serving.kept import default_folder
-from serving.mlflow_rest import MLflowServer
+from serving.kept import Kept, default_folder
+from serving.mlflow_rest import MLflowServer, Unreachable
 from serving.model import DEFAULT_OPTIONS, ModelOptions, ServedModel
 from serving.models import Models
 from serving.problems import Problem
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _JITTER = 0.1
 """Of the seconds between two looks, so that many servers do not ask all at once."""
+
+_DOUBT_SECONDS = 10.0
+"""Between two looks, at most, while it is not known what the alias means."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,13 @@ class Follower:
         self._wanted = wanted
         self._registry = Registry(MLflowServer(address))
         self._settled: str | None = None
+        self._known: str | None = None
         self._trouble: str | None = None
+
+    @property
+    def doubt(self) -> str | None:
+        """Why another version than that at work may be meant by now; None: it is not."""
+        return self._trouble and self._trouble.splitlines()[0]
 
     @property
     def openers(self) -> Mapping[str, Callable[[], ServedModel]]:
@@ -78,19 +88,29 @@ class Follower:
     def open(self) -> ServedModel:
         """Fetch and load the version that is wanted now. Blocks; any thread may call it.
 
+        At the start, a registry that does not answer is done without: then it is the version that
+        the alias was last known to mean, if its bundle is kept here.
+
         Raises:
             BundleError: the version has no bundle, a damaged one, or one that answers otherwise.
             SetupError: no such version, the registry does not answer, the provider is not there.
         """
-        version = self._resolve()
-        model = self._load(version, self._fetch(version))
-        self._settled = version
+        try:
+            version = self._resolve()
+            kept = self._fetch(version)
+        except Unreachable as error:
+            return self._open_remembered(error)
+        model = self._load(version, kept)
+        self._settle(version)
         return model
 
     async def follow(self, models: Models) -> None:
         """Look at the alias now and then, until cancelled; at once over where there is none."""
         while self._wanted.uri.alias is not None:
-            await asyncio.sleep(self._wanted.seconds * random.uniform(1 - _JITTER, 1 + _JITTER))
+            seconds = self._wanted.seconds
+            if self.doubt is not None:
+                seconds = min(seconds, _DOUBT_SECONDS)
+            await asyncio.sleep(seconds * random.uniform(1 - _JITTER, 1 + _JITTER))
             await self.look(models)
 
     async def look(self, models: Models) -> None:
@@ -103,7 +123,7 @@ class Follower:
             version = await _apart(self._resolve)
             at_work = _version_at_work(models, self.name)
             if at_work == version:
-                self._settled = version
+                self._settle(version)
             elif at_work is not None and version != self._settled:
                 await self._change(models, version)
             self._tell(None)
@@ -112,17 +132,17 @@ class Follower:
         except Exception:  # whatever it is, the version at work goes on
             if self._trouble is None:
                 log.exception("following %s failed", self.name)
-            self._trouble = "unknown"
+            self._trouble = "following failed; the log says why"
 
     async def _change(self, models: Models, version: str) -> None:
         log.info("%s: version %s is coming", self.name, version)
         try:
-            folder = await _apart(self._fetch, version)
+            kept = await _apart(self._fetch, version)
         except BundleError as error:
             self._refuse(version, error)
             return
         try:
-            model = await asyncio.to_thread(self._load, version, folder)
+            model = await asyncio.to_thread(self._load, version, kept)
         except Exception as error:  # a model of today may break a library in any way
             self._refuse(version, error)
             return
@@ -130,9 +150,8 @@ class Follower:
             # Meanwhile somebody unloaded the model, or loaded this version.
             await model.drain()
             return
-        self._settled = version
+        self._settle(version)
         await models.swap(model)
-        log.info("%s: version %s is at work", self.name, version)
 
     def _refuse(self, version: str, error: Exception) -> None:
         self._settled = version
@@ -146,16 +165,55 @@ class Follower:
             log.info("%s is followed again", self.name)
         self._trouble = trouble
 
+    def _settle(self, version: str) -> None:
+        """This version was verified, and need not be tried; a later start may fall back on it."""
+        self._settled = version
+        uri = self._wanted.uri
+        if uri.alias is None or version == self._known:
+            return
+        try:
+            self._registry.remember(uri.name, uri.alias, version, self._folder)
+            self._known = version
+        except OSError as error:
+            log.warning("what %s@%s means cannot be noted: %s", uri.name, uri.alias, error)
+
+    def _open_remembered(self, error: Unreachable) -> ServedModel:
+        uri = self._wanted.uri
+        if self._settled is not None or uri.alias is None:
+            raise error
+        found = self._registry.recall(uri.name, uri.alias, self._folder)
+        if found is None:
+            raise error
+        meaning, kept = found
+        model = self._load(meaning.version, kept)
+        self._settled = meaning.version
+        then = f"{meaning.known:%Y-%m-%d %H:%M} UTC"
+        self._trouble = (
+            f"{error.what}; version {meaning.version} is what @{uri.alias} meant on {then}"
+        )
+        log.warning("%s starts with what is kept here: %s", self.name, self._trouble)
+        return model
+
+    @property
+    def _folder(self) -> Path:
+        return self._wanted.folder or default_folder()
+
     def _resolve(self) -> str:
         uri = self._wanted.uri
         return uri.version or self._registry.resolve(uri.name, uri.alias or "")
 
-    def _fetch(self, version: str) -> Path:
-        folder = self._wanted.folder or default_folder()
-        return self._registry.download(self._wanted.uri.name, version, folder)
+    def _fetch(self, version: str) -> Kept:
+        return self._registry.download(self._wanted.uri.name, version, self._folder)
 
-    def _load(self, version: str, folder: Path) -> ServedModel:
-        return ServedModel.load(self.name, version, folder, self._wanted.options)
+    def _load(self, version: str, kept: Kept) -> ServedModel:
+        """The bundle is in use for as long as somebody has the model."""
+        try:
+            model = ServedModel.load(self.name, version, kept.folder, self._wanted.options)
+        except BaseException:
+            kept.let_go()
+            raise
+        weakref.finalize(model, kept.let_go)
+        return model
 
 
 def _version_at_work(models: Models, name: str) -> str | None:

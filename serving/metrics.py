@@ -16,25 +16,32 @@ from prometheus_client.registry import Collector
 from serving.device_memory import device_memory
 from serving.histogram import Histogram
 from serving.model import ServedModel
+from serving.models import Doubt
 from serving.observations import Counts
 from serving.session import CPU
 
 MODEL = ("model", "version")
 
 
-def metrics_registry(at_work: Callable[[], Iterable[ServedModel]]) -> CollectorRegistry:
+def metrics_registry(
+    at_work: Callable[[], Iterable[ServedModel]], doubt: Doubt = lambda name: None
+) -> CollectorRegistry:
     """A registry of its own with what the models at work have seen.
 
     A version's rows go when it does, so there are never more than the models at work give.
+
+    Args:
+        doubt: see `Models`.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_ModelCollector(at_work))
+    registry.register(_ModelCollector(at_work, doubt))
     return registry
 
 
 class _ModelCollector(Collector):
-    def __init__(self, at_work: Callable[[], Iterable[ServedModel]]) -> None:
+    def __init__(self, at_work: Callable[[], Iterable[ServedModel]], doubt: Doubt) -> None:
         self._at_work = at_work
+        self._doubt = doubt
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -44,6 +51,7 @@ class _ModelCollector(Collector):
         by_name = {(one.name, one.version): one for one in reversed(list(self._at_work()))}
         seen = [(one, one.observations.counts()) for one in by_name.values()]
         yield from _gauges([one for one, _ in seen])
+        yield _stale({one.name: self._doubt(one.name) for one, _ in seen})
         if any(one.provider != CPU for one, _ in seen):
             yield from _memory()
         yield from _counters(seen)
@@ -61,6 +69,14 @@ def _gauges(models: list[ServedModel]) -> Iterator[Metric]:
         about.add_metric((one.name, one.version, one.provider, one.precision), 1)
         waiting.add_metric((one.name, one.version), one.batcher.waiting)
     return iter((about, waiting))
+
+
+def _stale(doubts: dict[str, str | None]) -> Metric:
+    words = "1 while it is not known which version the registry means."
+    stale = GaugeMetricFamily("tlsearch_model_stale", words, labels=("model",))
+    for name, doubt in doubts.items():
+        stale.add_metric((name,), doubt is not None)
+    return stale
 
 
 def _memory() -> Iterator[Metric]:

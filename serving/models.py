@@ -16,6 +16,9 @@ from serving.problems import not_found, unavailable
 Opener = Callable[[], ServedModel]
 """Loads a model; blocks for seconds."""
 
+Doubt = Callable[[str], str | None]
+"""Why the model of a name may not be the one that is wanted by now; None: it is."""
+
 READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
 PATIENCE_SECONDS = 60.0
 log = logging.getLogger(__name__)
@@ -46,15 +49,22 @@ class Models:
     began with it end with it, and `rollback` is one step.
     """
 
-    def __init__(self, openers: Mapping[str, Opener], patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        openers: Mapping[str, Opener],
+        patience: float = PATIENCE_SECONDS,
+        doubt: Doubt = lambda name: None,
+    ) -> None:
         """Nothing is loaded yet.
 
         Args:
             openers: what loads the model of each name.
             patience: seconds that a version taken from work may take for what it had accepted;
                 one that takes longer is left to itself.
+            doubt: asked about the models at work, by whoever shows them.
         """
         self._patience = patience
+        self.doubt = doubt
         self._places = {name: _Place(opener) for name, opener in openers.items()}
         self._retired = False
         self._drained = False
@@ -93,7 +103,9 @@ class Models:
     def index(self) -> list[dict[str, str]]:
         """Name, version, state and reason of each, as the repository index lists them."""
         return [
-            {"name": name, **row} for name, place in self._places.items() for row in _rows(place)
+            {"name": name, **row}
+            for name, place in self._places.items()
+            for row in _rows(place, self.doubt(name))
         ]
 
     async def load(self, name: str) -> None:
@@ -130,6 +142,7 @@ class Models:
             raise unavailable("the server stops")
         dropped, place.previous, place.current = place.previous, place.current, model
         place.state, place.reason, place.verified = READY, "", True
+        log.info("%s: version %s is now served: %s", model.name, model.version, describe(model))
         if dropped is not None:
             await self._let_go(dropped)
 
@@ -143,6 +156,7 @@ class Models:
         if place.previous is None or place.current is None:
             raise not_found(f"{name} has no previous version to go back to")
         place.current, place.previous = place.previous, place.current
+        log.info("%s: rolled back to version %s", name, place.current.version)
         return place.current
 
     async def unload(self, name: str) -> None:
@@ -184,9 +198,19 @@ class Models:
         return place
 
 
-def _rows(place: _Place) -> list[dict[str, str]]:
-    rows = [place.row(model.version, place.reason) for model in place.at_work]
+def _rows(place: _Place, doubt: str | None) -> list[dict[str, str]]:
+    rows = [place.row(model.version, place.reason or doubt or "") for model in place.at_work]
     return rows or [place.row("", place.reason)]
+
+
+def describe(model: ServedModel) -> str:
+    """How it runs here, in a line."""
+    best = model.curve.best()
+    rates = ", ".join(f"{size}: {model.curve.rate(size):.0f}" for size in model.curve.seconds)
+    return (
+        f"{model.precision} on {model.provider}, verified, {best} photos a run, "
+        f"{model.batcher.plan.workers} workers (photos/s of a worker by photos a run: {rates})"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.kept import default_folder, find_place, has_checksums_of, is_whole, put, workshop
+from serving.kept import Kept, Meaning, Shelf, default_folder, has_checksums_of, is_whole, put
 from serving.mlflow_rest import Allowance, MLflowServer, NotThere, Unreachable
 from tlsearch.errors import BundleError, SetupError, UsageError
 from tlsearch.export.checksums import CHECKSUMS_FILE, verify_checksums
@@ -85,8 +86,8 @@ class Registry:
             ) from error
         return _version_of(answer, self.server)
 
-    def download(self, name: str, version: str, folder: Path) -> Path:
-        """A version's bundle, whole and verified.
+    def download(self, name: str, version: str, folder: Path) -> Kept:
+        """A version's bundle, whole and verified. Older ones that nobody uses go: see `kept`.
 
         Where the folder has it from before, only its checksums are asked for; and if the server
         does not answer, not even those.
@@ -94,41 +95,71 @@ class Registry:
         Args:
             name: of the registered model.
             version: its number.
-            folder: where bundles are kept, as `SERVER/NAME/VERSION`.
+            folder: where bundles are kept.
 
         Raises:
             BundleError: the version has none, or one that is damaged.
             SetupError: no such version, the server does not answer, the folder cannot be written.
         """
-        place = find_place(folder, self.server.address, name, version)
+        shelf = self._shelf(name, folder)
         try:
-            return self._keep(name, version, place)
-        except Unreachable:
-            if is_whole(place):
-                return place
-            raise
+            with shelf.take(version) as kept:
+                self._fill(name, version, shelf, kept.folder)
+                return kept
         except OSError as error:
             raise SetupError(
                 f"version {version} of {name} cannot be written to disk",
-                received=f"{error.filename or place} ({error.strerror})",
+                received=f"{error.filename or folder} ({error.strerror})",
                 expected="a folder that this user may write to, with room in it",
                 hint="make room, or set TLSEARCH_HOME to another folder",
             ) from error
+
+    def remember(self, name: str, alias: str, version: str, folder: Path) -> None:
+        """Note on disk what an alias means, for a start without the server.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        self._shelf(name, folder).remember(alias, version)
+
+    def recall(self, name: str, alias: str, folder: Path) -> tuple[Meaning, Kept] | None:
+        """What an alias was last known to mean, and its bundle, if that is still whole.
+
+        Nothing is asked of the server.
+        """
+        shelf = self._shelf(name, folder)
+        meaning = shelf.recall(alias)
+        if meaning is None:
+            return None
+        with suppress(OSError), shelf.take(meaning.version) as kept:
+            if is_whole(kept.folder):
+                return meaning, kept
+            kept.let_go()
+        return None
 
     def close(self) -> None:
         """Let go of the connections."""
         self.server.close()
 
-    def _keep(self, name: str, version: str, place: Path) -> Path:
-        with workshop(place) as part:
-            allowance = Allowance(SIZE_LIMIT, time.monotonic() + SECONDS_LIMIT)
-            names = self._fetch_names(name, version, part, allowance)
-            if has_checksums_of(place, part) and is_whole(place):
-                return place
-            self._fetch_files(name, version, [part / file for file in names], allowance)
-            _verify(name, version, part)
-            put(part, place)
-        return place
+    def _shelf(self, name: str, folder: Path) -> Shelf:
+        return Shelf(folder, self.server.address, name)
+
+    def _fill(self, name: str, version: str, shelf: Shelf, place: Path) -> None:
+        try:
+            with shelf.workshop() as part:
+                self._fetch_into(name, version, part, place)
+        except Unreachable:
+            if not is_whole(place):
+                raise
+
+    def _fetch_into(self, name: str, version: str, part: Path, place: Path) -> None:
+        allowance = Allowance(SIZE_LIMIT, time.monotonic() + SECONDS_LIMIT)
+        names = self._fetch_names(name, version, part, allowance)
+        if has_checksums_of(place, part) and is_whole(place):
+            return
+        self._fetch_files(name, version, [part / file for file in names], allowance)
+        _verify(name, version, part)
+        put(part, place)
 
     def _fetch_names(self, name: str, version: str, part: Path, allowance: Allowance) -> list[str]:
         """Fetch the checksums; the files that they name."""
@@ -174,6 +205,8 @@ class Registry:
 def fetch_bundle(uri: str, folder: Path | None = None) -> Path:
     """The bundle that `models:/...` means, from the server that the environment names.
 
+    It stays at least as long as this process.
+
     Args:
         uri: see `ModelUri`.
         folder: where bundles are kept; default: in TLSEARCH_HOME.
@@ -186,7 +219,7 @@ def fetch_bundle(uri: str, folder: Path | None = None) -> Path:
     registry = Registry()
     try:
         version = wanted.version or registry.resolve(wanted.name, wanted.alias or "")
-        return registry.download(wanted.name, version, folder or default_folder())
+        return registry.download(wanted.name, version, folder or default_folder()).folder
     finally:
         registry.close()
 

@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
         self._end = math.inf
         self._watchdog = Watchdog(options.grace, self._find_unanswered)
         self._source = open_source(options)
-        self.models = Models(self._source.openers)
+        self.models = Models(self._source.openers, doubt=self._source.doubt)
         self._photos = Photos(options.photos)
         classifier = Classifier(self.models, self._photos, options.deadline)
         self.front = _make_front(options, self.models, classifier)

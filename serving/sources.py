@@ -34,6 +34,10 @@ class Source(ABC):
     async def follow(self, models: Models) -> None:
         """Put new versions to work until cancelled."""
 
+    def doubt(self, name: str) -> str | None:
+        """Why a model may not be the one that is wanted by now; None: it is."""
+        return None
+
 
 class FolderSource(Source):
     """A bundle in a folder; another one there comes to work when the model is loaded again."""
@@ -85,6 +89,10 @@ class RegistrySource(Source):
     async def follow(self, models: Models) -> None:
         """Go where the alias goes."""
         await self._follower.follow(models)
+
+    def doubt(self, name: str) -> str | None:
+        """While it is not known what the alias means."""
+        return self._follower.doubt
 
 
 def open_source(options: ServeOptions) -> Source:

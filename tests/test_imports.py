@@ -68,6 +68,7 @@ MAY_IMPORT = {
         "export.manifest",
         "export.checksums",
         "export.golden",
+        "store.locks",
     },
 }
 """For each room what it may import: rooms, or single modules of them; beside the foundation."""

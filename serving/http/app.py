@@ -32,7 +32,7 @@ def make_app(
     models: Models, guard: Guard, classifier: Classifier, options: ServeOptions
 ) -> Starlette:
     """The application for these models; `classifier` is what answers requests of one photo."""
-    registry = metrics_registry(models.at_work)
+    registry = metrics_registry(models.at_work, models.doubt)
     forms = Forms(classifier, options.photos.count)
 
     def metrics(request: Request) -> Response:

@@ -132,6 +132,7 @@ def _describe(models: Models, model: ServedModel) -> dict[str, Any]:
             "version": model.version,
             "precision": model.precision,
             "provider": model.provider,
+            "stale": models.doubt(model.name) or False,
         },
     }
 

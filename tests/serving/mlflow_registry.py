@@ -7,8 +7,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +24,11 @@ TIED = '("$@"; kill -KILL 0) < /dev/null & cat > /dev/null; kill -KILL 0'
 
 
 class Server(NamedTuple):
-    """`uri` is how clients call it."""
+    """`uri` is how clients call it; it also answers to `localhost` with the port of a `Gate`."""
 
     uri: str
     port: int
+    gate: int
 
 
 def free_port():
@@ -38,14 +40,15 @@ def free_port():
 @contextmanager
 def mlflow_server(folder: Path, *options: str, scheme="http", settings=None):
     """`mlflow server` on SQLite, for the name `localhost` alone; it ends with the block."""
-    port = free_port()
+    port, gate = free_port(), free_port()
     uri = f"{scheme}://localhost:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
+    hosts = f"localhost:{port},localhost:{gate}"
     environment |= SETTINGS | {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            ["sh", "-c", TIED, "sh", *command, "--allowed-hosts", f"localhost:{port}", *options],
+            ["sh", "-c", TIED, "sh", *command, "--allowed-hosts", hosts, *options],
             cwd=folder,
             stdin=subprocess.PIPE,
             env=environment | (settings or {}),
@@ -55,7 +58,7 @@ def mlflow_server(folder: Path, *options: str, scheme="http", settings=None):
         )
     try:
         wait_for(server, uri, folder / "log")
-        yield Server(uri, port)
+        yield Server(uri, port, gate)
     finally:
         # Politely it would wait for the connections that clients keep open.
         server.stdin.close()
@@ -107,6 +110,44 @@ class Registrar:
 
     def move(self, name: str, alias: str, version: str) -> None:
         self.client.set_registered_model_alias(name, alias, version)
+
+
+class Gate:
+    """The way to a server, over a port of its own: the server is there while it is open."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.uri = f"http://localhost:{server.gate}"
+        self._open: list[socket.socket] = []
+
+    def open(self) -> None:
+        listener = socket.create_server(("127.0.0.1", self.server.gate))
+        self._open.append(listener)
+        threading.Thread(target=self._admit, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+
+    def _admit(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.create_connection(("localhost", self.server.port))
+                self._open += [client, server]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=_carry, args=pair, daemon=True).start()
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
 
 
 def copied(bundle: Path, folder: Path) -> Path:
