@@ -55,6 +55,7 @@ def search(paths, executors):
             supervisor.search(StopRequest() if stop is None else stop)
         finally:
             recorder.close()
+            study.leave()
         assert executor.running == frozenset()
         return study, notices, tracker
 
@@ -243,6 +244,7 @@ def test_a_trial_that_killed_every_supervisor_is_given_up(search, make_sweep, pa
     trial = study.ask()
     study.configure(trial)
     trial.set_user_attr("attempts", 2)
+    study.leave()
     study, notices, tracker = search(sweep, _training(0.5))
     assert _states(study) == [TrialState.FAIL]
     assert tracker.states() == {"run-0": "failed"}
