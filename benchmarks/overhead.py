@@ -131,10 +131,10 @@ def _executor(paths: Paths) -> LocalExecutor:
 
 def _job_maker(
     sweep: Sweep, paths: Paths, dataset: Dataset
-) -> Callable[[int, Configuration], TrivialJob]:
+) -> Callable[[int, Configuration, int], TrivialJob]:
     photos, classes = len(dataset.splits["validation"]), len(dataset.classes)
 
-    def make(number: int, _: Configuration) -> TrivialJob:
+    def make(number: int, _: Configuration, __: int) -> TrivialJob:
         trained = TrainedTrial(paths.sweep(sweep.name).trial(number))
         return TrivialJob(number, sweep.train.epochs, photos, classes, trained)
 

@@ -279,6 +279,9 @@ class Execution(Strict):
     backend: Literal["local"] = "local"
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     """auto: one for each GPU, one on a machine without."""
+    trial_timeout: float = Field(default=1800, gt=0)
+    """Seconds in which a worker makes no progress, not a batch, after which it is replaced. A
+    network that is being compiled makes none, for some minutes at most."""
     min_free_gb: float = Field(default=1, ge=0)
     """With less free space under TLSEARCH_HOME no new trial is begun; 0 is no such floor."""
 
@@ -299,9 +302,12 @@ class Store(Strict):
 
 class OnFailure(Strict):
     max_attempts: int = Field(default=3, ge=1)
-    """How often a trial is started whose worker process dies."""
+    """How often a trial is started whose worker process dies, or makes no progress."""
     max_consecutive: int = Field(default=5, ge=1)
     """The sweep stops after so many failed trials in a row."""
+    out_of_memory: Literal["halve_batch", "fail"] = "halve_batch"
+    """halve_batch: the trial goes on in a new process with half as many photos at a time, and
+    averages gradients, so that each step still learns from `train.batch_size` photos."""
 
 
 class Checkpoints(Strict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlsearch.errors import NoResultError
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished
+from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Resumed
 from tlsearch.execution.executor import Executor, Job
 
 
@@ -18,7 +18,7 @@ def train_again(job: Job, executor: Executor) -> float:
     executor.submit(job)
     while True:
         for event in executor.wait(timeout=1.0):
-            if isinstance(event, EpochEnded):
+            if isinstance(event, EpochEnded | Resumed):
                 executor.answer(event.trial, Decision.CONTINUE)
             elif isinstance(event, Finished):
                 return float(event.result.value)

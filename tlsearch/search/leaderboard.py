@@ -19,12 +19,20 @@ BASELINE = "from_scratch"
 RESULT = "result"
 """The user attribute that has how a trial ended."""
 
-FACTS = ("best_epoch", "epochs", "seconds", "photos_per_second", "trainable_parameters")
+FACTS = (
+    "best_epoch",
+    "epochs",
+    "seconds",
+    "photos_per_second",
+    "trainable_parameters",
+    "micro_batch",
+)
+"""`micro_batch`: how many photos a trial for which memory had run out was shown at a time."""
 
 
 def row(trial: FrozenTrial) -> dict[str, Any]:
     """One trial, JSON-friendly: number, state, value (None without a result), configuration,
-    facts, and for a failure its class and reason."""
+    facts, and for a failure its class, reason and log file."""
     attributes = facts(trial)
     return {
         "trial": trial.number,
@@ -34,6 +42,7 @@ def row(trial: FrozenTrial) -> dict[str, Any]:
         **{name: attributes.get(name) for name in FACTS},
         "failure": attributes.get("failure"),
         "reason": attributes.get("reason"),
+        "log": attributes.get("log"),
     }
 
 

@@ -14,7 +14,7 @@ from optuna.trial import Trial, TrialState
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.disk import Floor
-from tlsearch.errors import DiskError, NoResultError
+from tlsearch.errors import DataError, DiskError, NoResultError
 from tlsearch.execution.events import (
     Decision,
     EpochEnded,
@@ -27,10 +27,11 @@ from tlsearch.execution.events import (
     Warned,
 )
 from tlsearch.execution.executor import Executor, Job
-from tlsearch.execution.failures import WORKER_LOST
+from tlsearch.execution.failures import NAN_LOSS, WORKER_LOST, classify, reason
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.search.claims import TrialTakenOver
+from tlsearch.search.failures import Action, Batch, decide, explain_full_disk
 from tlsearch.search.leaderboard import row
 from tlsearch.search.study import SweepStudy
 
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
     from tlsearch.search.recorder import Recorder
     from tlsearch.training.job import TrialResult
 
-ATTEMPTS = "attempts"
+ATTEMPTS, PARTS = "attempts", "parts"
+"""User attributes of a trial: how often it was started, in how many parts it is shown a batch."""
+
+MICRO_BATCH = "micro_batch"
 NO_FLOOR = Floor((), 0)
 PAUSE = 2.0
 """Seconds between two looks for work that others may have left."""
@@ -53,8 +57,15 @@ class ActiveTrial:
     trial: Trial
     configuration: Configuration
     attempt: int
+    batch: Batch
     counts: dict[str, int] = field(default_factory=dict)
     """Of its network's parameters, once that is built."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What is known of it however it ends."""
+        shown = {MICRO_BATCH: self.batch.micro} if self.batch.parts > 1 else {}
+        return {**self.counts, **shown}
 
 
 class Supervisor:
@@ -65,10 +76,15 @@ class Supervisor:
         sweep: Sweep,
         study: SweepStudy,
         executor: Executor,
-        make_job: Callable[[int, Configuration], Job],
+        make_job: Callable[[int, Configuration, int], Job],
         recorder: Recorder,
         notify: Notify,
     ) -> None:
+        """
+        Args:
+            make_job: from a trial's number, its configuration, and in how many parts its network
+                is shown each batch.
+        """
         self._sweep = sweep
         self._study = study
         self._executor = executor
@@ -83,6 +99,7 @@ class Supervisor:
         self._asks_again = 0.0
         self._has_waited = False
         self._lacking: DiskError | None = None
+        self._full: DiskError | None = None
 
     def search(self, stop: StopRequest, floor: Floor = NO_FLOOR) -> None:
         """Run trials until none is left.
@@ -92,7 +109,8 @@ class Supervisor:
 
         Raises:
             NoResultError: `on_failure.max_consecutive` trials in a row have failed.
-            DiskError: less space is free than the floor, and trials are left to run.
+            DiskError: less space is free than the floor, and trials are left to run; or a worker
+                found the disk full.
         """
         self._study.note_time()
         while True:
@@ -102,6 +120,8 @@ class Supervisor:
                 break
             for event in self._executor.wait(timeout=0.5):
                 self._handle(event, stop)
+        if self._full is not None:
+            raise self._full
         if self._lacking is not None and not stop and not self._study.is_spent():
             raise self._lacking
         if self._is_broken():
@@ -114,7 +134,7 @@ class Supervisor:
 
     def _may_begin(self, stop: StopRequest, floor: Floor) -> bool:
         """Whether another trial may be begun now."""
-        if stop or self._is_broken():
+        if stop or self._is_broken() or self._full:
             return False
         self._lacking = floor.lacking()
         return self._lacking is None
@@ -144,12 +164,12 @@ class Supervisor:
 
     def _waits_for_others(self, stop: StopRequest) -> bool:
         """Whether trials run elsewhere, whose owners may die and leave them to this one."""
-        if stop or self._is_broken() or self._lacking:
+        if stop or self._is_broken() or self._lacking or self._full:
             return False
         others = self._study.elsewhere()
         if others and not self._has_waited:
             self._has_waited = True
-            self._notify(Notice("waiting", {"for": "trials", "trials": others}))
+            self._notify(Notice("waiting", {"what": "trials", "trials": others}))
         return bool(others)
 
     def _start(self, trial: Trial) -> None:
@@ -158,11 +178,19 @@ class Supervisor:
         self._study.note(trial, "configuration", configuration.flat())
         self._recorder.start(trial.number, configuration, attempt)
         if attempt > self._sweep.on_failure.max_attempts:
-            self._end_without_result(trial, WORKER_LOST, f"gave up after {attempt - 1} attempts")
+            tried = f"gave up after {attempt - 1} attempts"
+            self._end_without_result(trial, Failed(trial.number, WORKER_LOST, tried))
+            return
+        batch = Batch(self._sweep.train.batch_size, int(trial.user_attrs.get(PARTS, 1)))
+        try:
+            job = self._make_job(trial.number, configuration, batch.parts)
+        except DataError as error:
+            failed = Failed(trial.number, classify(error), reason(error))
+            self._end_without_result(trial, failed)
             return
         self._study.note(trial, ATTEMPTS, attempt)
-        self._active[trial.number] = ActiveTrial(trial, configuration, attempt)
-        self._executor.submit(self._make_job(trial.number, configuration))
+        self._active[trial.number] = ActiveTrial(trial, configuration, attempt, batch)
+        self._executor.submit(job)
         facts = {"trial": trial.number, "attempt": attempt, "configuration": configuration.flat()}
         self._notify(Notice("trial_started", facts))
 
@@ -192,10 +220,20 @@ class Supervisor:
             self._answer(active, event, stop)
         elif isinstance(event, Finished):
             self._finish(active, event.result)
-        elif event.kind == WORKER_LOST and active.attempt < self._sweep.on_failure.max_attempts:
-            self._retry(active, event)
         else:
-            self._end_without_result(active.trial, event.kind, event.reason)
+            self._fail(active, event)
+
+    def _fail(self, active: ActiveTrial, event: Failed) -> None:
+        settings = self._sweep.on_failure
+        action = decide(event.kind, settings, active.attempt, active.batch)
+        if action is Action.RETRY:
+            self._retry(active, event)
+        elif action is Action.HALVE:
+            self._halve(active, event)
+        elif action is Action.STOP:
+            self._stop_for(active, event)
+        else:
+            self._end_without_result(active.trial, event)
 
     def _built(self, active: ActiveTrial, event: Started) -> None:
         active.counts["total_parameters"] = event.total_parameters
@@ -254,7 +292,8 @@ class Supervisor:
             self._set_down(active, result)
             return
         if not math.isfinite(result.value):
-            self._end_without_result(active.trial, "nan_loss", "the objective is not finite")
+            failed = Failed(active.trial.number, NAN_LOSS, "the objective is not finite")
+            self._end_without_result(active.trial, failed)
             return
         facts = {
             "best_epoch": result.best_epoch,
@@ -279,8 +318,28 @@ class Supervisor:
         del self._active[active.trial.number]
         self._recorder.fail(active.trial.number, event.kind, event.reason)
         self._waiting.appendleft(active.trial)
-        facts = {"trial": event.trial, "attempt": active.attempt + 1, "reason": event.reason}
-        self._notify(Notice("trial_retried", facts))
+        facts = {"attempt": active.attempt + 1, "reason": event.reason, "log": event.log}
+        self._notify(Notice("trial_retried", {"trial": event.trial, **facts}))
+
+    def _halve(self, active: ActiveTrial, event: Failed) -> None:
+        """Let the trial go on with a smaller batch at a time, which is not a start that failed."""
+        trial, smaller = active.trial, active.batch.halve()
+        del self._active[trial.number]
+        self._study.note(trial, PARTS, smaller.parts)
+        self._study.note(trial, ATTEMPTS, active.attempt - 1)
+        tags = {"tlsearch.micro_batch": str(smaller.micro), "tlsearch.batch": str(smaller.size)}
+        self._recorder.note(trial.number, {}, tags)
+        self._waiting.appendleft(trial)
+        facts = {"batch": smaller.size, MICRO_BATCH: smaller.micro, "parts": smaller.parts}
+        told = {**facts, "reason": event.reason, "log": event.log}
+        self._notify(Notice("batch_halved", {"trial": event.trial, **told}))
+
+    def _stop_for(self, active: ActiveTrial, event: Failed) -> None:
+        """Leave the trial to the next run, and begin no other: those that run may end."""
+        self._full = explain_full_disk(event)
+        del self._active[active.trial.number]
+        self._study.set_down(active.trial, {ATTEMPTS: active.attempt - 1})
+        self._recorder.set_down(active.trial.number, event.reason)
 
     def _lose(self, number: int) -> None:
         """Leave a trial to the supervisor that has taken it over, as this one seemed dead."""
@@ -289,11 +348,14 @@ class Supervisor:
         text = f"trial {number} was taken over by another supervisor: what it gave here is dropped"
         self._notify(Notice("warning", {"text": text}))
 
-    def _end_without_result(self, trial: Trial, kind: str, reason: str) -> None:
+    def _end_without_result(self, trial: Trial, failed: Failed) -> None:
         self._failures += 1
-        self._last_failure = reason
-        self._tell(trial, TrialState.FAIL, None, {"failure": kind, "reason": reason})
-        self._recorder.fail(trial.number, kind, reason)
+        self._last_failure = f"{failed.kind}: {failed.reason}"
+        facts: dict[str, object] = {"failure": failed.kind, "reason": failed.reason}
+        if failed.log:
+            facts["log"] = failed.log
+        self._tell(trial, TrialState.FAIL, None, facts)
+        self._recorder.fail(trial.number, failed.kind, failed.reason)
 
     def _tell(
         self, trial: Trial, state: TrialState, value: float | None, facts: dict[str, object]
@@ -301,6 +363,6 @@ class Supervisor:
         active = self._active.pop(trial.number, None)
         self._study.note_time()
         self._asks_again = 0.0
-        counts = active.counts if active else {}
-        frozen = self._study.tell(trial, state, value, {**counts, **facts})
+        known = active.facts if active else {}
+        frozen = self._study.tell(trial, state, value, {**known, **facts})
         self._notify(Notice("trial_ended", row(frozen)))

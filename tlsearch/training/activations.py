@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlsearch.execution.pulse import beat
 from tlsearch.store.entry import Entry
 from tlsearch.store.rows import Rows
 from tlsearch.store.store import ActivationStore
@@ -48,13 +49,15 @@ class Saving:
     """When activations are stored.
 
     use: as `store.use` says; deepest: how many blocks the sweep unfreezes at most, 0 for none;
-    expect: how much is expected to be read of what; tell: is told what was decided about a cut.
+    expect: how much is expected to be read of what; tell: is told what was decided about a cut;
+    batch: how many photos are computed at once.
     """
 
     use: str = "auto"
     deepest: int = 0
     expect: Callable[[Reading], Expected] = alone
     tell: Callable[[str, Verdict], None] = _keep_quiet
+    batch: int = BATCH
 
 
 class Activations:
@@ -181,7 +184,7 @@ class Activations:
             return self.rows(split, cut, [View()])[0].read()
         photos = self._photos[split]
         run = self._runner(None, cut, len(photos))
-        return np.concatenate([run(batch) for batch in photos.batches(BATCH)])
+        return np.concatenate([run(batch) for batch in photos.batches(self._saving.batch)])
 
     def entry(self, cut: str, view: View) -> Entry:
         """The store's entry of a cut and a view, held until this is closed."""
@@ -273,16 +276,18 @@ class Activations:
             return
         places = {content: place for place, content in enumerate(photos.contents)}
         start = self._shallower(split, cut, view)
-        run = self._runner(start, cut, missing * view.total)
+        run, size = self._runner(start, cut, missing * view.total), self._saving.batch
         below = None if start is None else self.entry(start, view).rows(photos.contents)
 
         def compute(contents: Sequence[str]) -> np.ndarray:
             positions = np.array([places[content] for content in contents])
-            parts = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
-            inputs = (
-                view.see(photos, part) if below is None else below.take(part) for part in parts
-            )
-            return np.concatenate([run(batch) for batch in inputs])
+            parts = [positions[at : at + size] for at in range(0, len(positions), size)]
+            computed = []
+            for part in parts:
+                inputs = view.see(photos, part) if below is None else below.take(part)
+                computed.append(run(inputs))
+                beat()
+            return np.concatenate(computed)
 
         entry.fill(photos.contents, self.frozen.row_shape(cut), compute)
         entry.note({"parameters": self.frozen.parameters})
@@ -299,4 +304,4 @@ class Activations:
 
     @cached_property
     def _stopwatch(self) -> Stopwatch:
-        return Stopwatch(self.frozen, next(self._photos["train"].batches(BATCH)))
+        return Stopwatch(self.frozen, next(self._photos["train"].batches(self._saving.batch)))

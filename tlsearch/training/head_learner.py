@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 
+from tlsearch.execution.pulse import beat
 from tlsearch.training.descent import Optimizer
 from tlsearch.training.draws import Draw
 from tlsearch.training.head_model import HeadModel
@@ -51,6 +52,7 @@ class HeadLearner(Learner):
             inputs, truth = self._features.take(positions, draw), self._features.labels[positions]
             probabilities, gradients = self._head.gradients(inputs, truth, draw.random)
             self._optimizer.apply(self._head.arrays, gradients)
+            beat()
             shown.append(probabilities)
             labels.append(truth)
         answers, truth = np.concatenate(shown), np.concatenate(labels)

@@ -61,6 +61,8 @@ class TrainJob:
     """Everything that a worker needs to train one trial.
 
     The photos must be in the pixel store at the configuration's size.
+
+    parts: in how many parts the network is shown each batch, where memory does not hold more.
     """
 
     trial: int
@@ -68,6 +70,7 @@ class TrainJob:
     configuration: Configuration
     dataset: Dataset
     paths: Paths
+    parts: int = 1
 
     @property
     def seed(self) -> int:
@@ -185,11 +188,12 @@ class TrainJob:
             views=None if views == "online" else views,
             precision=precision(self.sweep.train.precision),
             seed=self.seed,
+            parts=self.parts,
         )
 
     def _activations(self, task: Task, channel: Channel) -> Activations | None:
         """The frozen backbone's outputs; None for a network that has no pretrained part."""
-        from tlsearch.training.activations import Activations
+        from tlsearch.training.activations import BATCH, Activations
         from tlsearch.training.frozen import frozen_backbone
 
         chosen = self.configuration
@@ -202,7 +206,8 @@ class TrainJob:
             where = self.trial, chosen.backbone.label, chosen.image_size, cut
             channel.send(PrefixJudged(*where, verdict.stores, verdict.bytes_, verdict.why))
 
-        return Activations(store, frozen, task.photos, replace(saving(self.sweep), tell=tell))
+        kept = replace(saving(self.sweep), tell=tell, batch=-(-BATCH // self.parts))
+        return Activations(store, frozen, task.photos, kept)
 
     def _result(self, progress: Progress) -> TrialResult:
         photos = len(self.dataset.splits["train"])

@@ -13,8 +13,10 @@ from typing import Any, final
 import keras
 import numpy as np
 
+from tlsearch.execution.pulse import beat
 from tlsearch.training.draws import Draw
 from tlsearch.training.learner import Learner, State
+from tlsearch.training.parts import FETCHING, Parts
 from tlsearch.training.weights import Weights, flatten, learned, restore, unflatten
 
 Show = Callable[[np.ndarray, Draw], tuple[np.ndarray, np.ndarray]]
@@ -23,8 +25,6 @@ _MODEL, _OPTIMIZER, _RANDOM = "model/", "optimizer/", "random/"
 _STEPS = f"{_OPTIMIZER}iteration."
 _SEED = "seed_generator_state"
 """Keras' name for the state of a layer's random generator."""
-FETCHING = 2
-"""Threads that read the next batches while a step runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ class Batches(keras.utils.PyDataset):
         return len(self._parts)
 
     def __getitem__(self, index: int) -> object:
+        beat()
         return self._make(self._parts[index])
 
 
@@ -66,15 +67,20 @@ class KerasLearner(Learner):
         self._batch_size = batch_size
 
     def train(self, draw: Draw) -> tuple[float, float]:
-        shown = Batches(
-            draw.batches(self._batch_size), lambda part: self._examples.show(part, draw)
-        )
+        batches = draw.batches(self._batch_size)
+
+        def show(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return self._examples.show(places, draw)
+
+        whole = self._parts == 1
+        shown = Batches(batches, show) if whole else Parts(batches, show, self._parts)
         logs = self._model.fit(shown, epochs=1, verbose=0, shuffle=False).history
         return float(logs["loss"][0]), float(logs["accuracy"][0])
 
     def answer(self) -> np.ndarray:
         places = np.arange(self._examples.judged)
-        parts = np.array_split(places, range(self._batch_size, len(places), self._batch_size))
+        size = -(-self._batch_size // self._parts)
+        parts = np.array_split(places, range(size, len(places), size))
         asked = Batches(parts, lambda part: (self._examples.look(part),))
         return np.asarray(self._model.predict(asked, verbose=0), "float32")
 
@@ -84,7 +90,7 @@ class KerasLearner(Learner):
     def state(self) -> State:
         arrays = {_MODEL + name: array for name, array in flatten(self.weights()).items()}
         for name, variable in self._kept():
-            array = np.array(keras.ops.convert_to_numpy(variable))
+            array = np.array(variable.numpy())
             arrays[name] = array // self._parts if name.startswith(_STEPS) else array
         return arrays
 

@@ -38,11 +38,11 @@ class KerasLesson(Lesson):
         from tlsearch.training.compiling import compile_, learning_rate
         from tlsearch.training.keras_learner import KerasLearner
 
-        train = self._task.train
+        train, parts = self._task.train, self._task.parts
         restore(self._ready, known)
         model, examples = self._feed(self._ready)
-        rate = learning_rate(self._phase, train, self._task.steps)
-        compile_(model, train, rate, soft=self._task.mixes)
+        rate = learning_rate(self._phase, train, self._task.steps, parts)
+        compile_(model, train, rate, soft=self._task.mixes, parts=parts)
         return KerasLearner(model, examples, train.batch_size)
 
     @cached_property

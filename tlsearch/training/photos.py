@@ -11,6 +11,8 @@ import numpy as np
 
 from tlsearch.data.dataset import Dataset
 from tlsearch.data.pixels import PixelStore
+from tlsearch.errors import DataError
+from tlsearch.execution.pulse import beat
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +37,27 @@ class Photos:
 
     def take(self, positions: np.ndarray) -> np.ndarray:
         """The photos at these places of the split: uint8 [len(positions), s, s, 3]."""
+        beat()
         return self.pixels[self.rows[positions]]
 
     def batches(self, size: int) -> Iterator[np.ndarray]:
         for start in range(0, len(self), size):
+            beat()
             yield self.pixels[self.rows[start : start + size]]
 
 
 def photos(dataset: Dataset, split: str, pixels: PixelStore) -> Photos:
-    """The photos of a split, in the order of the split."""
+    """The photos of a split, in the order of the split.
+
+    Raises:
+        DataError: one of them is not in the pixel store.
+    """
     contents = tuple(dataset.contents[i] for i in dataset.splits[split])
-    return Photos(pixels.pixels, pixels.rows(contents), contents)
+    try:
+        return Photos(pixels.pixels, pixels.rows(contents), contents)
+    except (KeyError, FileNotFoundError) as error:
+        raise DataError(
+            "photos are missing that were decoded before",
+            received=f"the folder {pixels.folder}",
+            hint="run the same command again: they are decoded anew",
+        ) from error

@@ -23,7 +23,7 @@ class Task:
 
     photos and labels (int64) by split; views: how many of each photo are stored, None where every
     epoch makes renditions of its own; precision: the Keras dtype policy; seed: decides all that is
-    random.
+    random; parts: in how many parts a network is shown each batch.
     """
 
     photos: Mapping[str, Photos]
@@ -34,6 +34,7 @@ class Task:
     views: int | None
     precision: str
     seed: int
+    parts: int = 1
 
     @cached_property
     def outputs(self) -> int:
