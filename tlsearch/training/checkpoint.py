@@ -147,8 +147,9 @@ def _pack(progress: Progress, state: State, made_by: str) -> dict[str, np.ndarra
         _BEST: flatten(progress.best_weights),
     }
     named = {prefix + name: array for prefix, of in groups.items() for name, array in of.items()}
-    told = np.array(json.dumps({"made_by": made_by, **facts}))
-    return {_FACTS: told, _ANSWERS: progress.best_answers, **named}
+    # An archive may lose a name to a single bit without noticing.
+    facts |= {"made_by": made_by, "names": sorted(named)}
+    return {_FACTS: np.array(json.dumps(facts)), _ANSWERS: progress.best_answers, **named}
 
 
 def _read(file: Path, made_by: str, objective: Objective) -> Saved | None:
@@ -164,6 +165,8 @@ def _read(file: Path, made_by: str, objective: Objective) -> Saved | None:
         return None
     begun = time.perf_counter() - facts.pop("elapsed")
     answers = arrays.pop(_ANSWERS)
+    if facts.pop("names") != sorted(arrays):
+        raise BadZipFile("other arrays than were written")
     known, best = (unflatten(_under(prefix, arrays)) for prefix in (_KNOWN, _BEST))
     progress = Progress(
         objective, known=known, best_weights=best, best_answers=answers, begun=begun, **facts
