@@ -24,7 +24,7 @@ from tlsearch.search.study import SweepStudy
 
 CLAIMANT = Path(__file__).parents[1] / "claimant.py"
 
-LONGEST = 300
+LONGEST = 900
 """Seconds after which the claimants count as stuck."""
 
 
@@ -41,7 +41,11 @@ def _claim_together(count, homes, storage, trials, enqueue="enqueue"):
         )
         for n in range(count)
     ]
-    ended = [process.communicate(timeout=LONGEST) for process in processes]
+    try:
+        ended = [process.communicate(timeout=LONGEST) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0] * count, ended
     assert [stderr for _, stderr in ended] == [""] * count
     address = storage or f"sqlite:///{homes[0]}/optuna.db"

@@ -6,6 +6,7 @@ one that was enqueued, then a new one, unless the budget is spent.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -30,6 +31,8 @@ class TrialTakenOver(Exception):
 class Count:
     """How many trials have ended, and which run: for owners who live, and for dead ones."""
 
+    known: tuple[FrozenTrial, ...]
+    """All there are, those that wait among them."""
     finished: int
     running: tuple[FrozenTrial, ...]
     left: tuple[FrozenTrial, ...]
@@ -53,6 +56,7 @@ class Claims:
         running = [trial for trial in trials if trial.state is TrialState.RUNNING]
         alive = self._crew.living(trial.user_attrs.get(OWNER) for trial in running)
         return Count(
+            known=tuple(trials),
             finished=sum(trial.state in FINISHED for trial in trials),
             running=tuple(t for t in running if t.user_attrs.get(OWNER) in alive),
             left=tuple(t for t in running if t.user_attrs.get(OWNER) not in alive),
@@ -66,13 +70,15 @@ class Claims:
         self._study.sampler = sampler(sweep, left.number)
         return self._own(Trial(self._study, left._trial_id), sweep)
 
-    def ask(self, sweep: Sweep) -> Trial:
+    def ask(self, sweep: Sweep, known: Sequence[FrozenTrial]) -> Trial:
         """The next trial: an enqueued one, or a new one.
 
         The sampler is made anew from the seed and the trial's number, so that a sweep that was
         interrupted proposes what an undisturbed one would have.
+
+        Args:
+            known: all trials, as they have just been counted.
         """
-        known = self._study.get_trials(deepcopy=False)
         waiting = [trial.number for trial in known if trial.state is TrialState.WAITING]
         is_alone = not any(trial.state is TrialState.RUNNING for trial in known)
         self._study.sampler = sampler(sweep, waiting[0] if waiting else len(known), is_alone)

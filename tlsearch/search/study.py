@@ -188,12 +188,14 @@ class SweepStudy(StudyNotes):
                 left = count.left[0]
                 self._reported[left.number] = set(left.intermediate_values)
                 return self._claims.take_over(left, self.sweep)
-            return None if self._is_spent(count.begun) else self._claims.ask(self.sweep)
+            if self._is_spent(count.begun):
+                return None
+            return self._claims.ask(self.sweep, count.known)
 
     def ask(self) -> Trial:
         """The next trial, whatever the budget is."""
         with self._turn.hold():
-            return self._claims.ask(self.sweep)
+            return self._claims.ask(self.sweep, self._all())
 
     def note(self, trial: Trial, name: str, value: Any) -> None:
         """Keep a user attribute of a trial that runs.
