@@ -63,6 +63,7 @@ class Stages:
         """Do what is left to do."""
         self._say_what_is_left()
         if not self._is_over():
+            self._folder.folder.mkdir(parents=True, exist_ok=True)
             self._folder.resolved.write_text(dump(self._sweep), encoding="utf-8")
             if not self._study.is_spent():
                 fetch_weights(self._sweep.space)
@@ -241,14 +242,14 @@ class Stages:
         )
 
     def _job_maker(self, dataset: Dataset) -> Callable[[int, Configuration, int], TrainJob]:
-        sweep = self._study.sweep
+        sweep, key = self._study.sweep, self._study.key
         decoded: set[int] = set()
 
         def make_job(number: int, configuration: Configuration, parts: int) -> TrainJob:
             if configuration.image_size not in decoded:
                 decode(dataset, self._paths, configuration.image_size)
                 decoded.add(configuration.image_size)
-            return TrainJob(number, sweep, configuration, dataset, self._paths, parts)
+            return TrainJob(number, sweep, configuration, dataset, self._paths, parts, key)
 
         return make_job
 
