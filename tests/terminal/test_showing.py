@@ -15,7 +15,7 @@ from tlsearch.execution.notices import Notice
 from tlsearch.terminal.jsonlines import clean, print_json, print_notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.live import LiveTable
-from tlsearch.terminal.tables import trials_table
+from tlsearch.terminal.tables import failures_table, trials_table
 from tlsearch.terminal.words import configuration, duration, number
 
 ROW = {
@@ -39,6 +39,14 @@ FAILED = {
     "value": None,
     "failure": "nan_loss",
     "reason": "the loss is nan",
+}
+HALVED = {
+    "trial": 4,
+    "batch": 16,
+    "micro_batch": 8,
+    "parts": 2,
+    "reason": "memory ran out",
+    "log": "l",
 }
 
 
@@ -102,6 +110,23 @@ def test_a_table_has_a_column_for_what_differs():
     assert "1 min 15 s" in shown
 
 
+def test_failed_trials_have_a_table_with_class_reason_and_log():
+    odd = {**FAILED, "trial": 2, "failure": "error", "reason": "KeyError: '[x]'\nmore"}
+    shown = _text(failures_table([ROW, {**FAILED, "log": "/home/logs/worker-7-0.log"}, odd]))
+    assert "nan_loss" in shown
+    assert "the loss is nan" in shown
+    assert "/home/logs/worker-7-0.log" in shown
+    assert "KeyError: '[x]'" in shown
+    assert "more" not in shown
+    assert failures_table([ROW, OTHER]) is None
+
+
+def test_a_batch_that_was_halved_has_a_column():
+    shown = _text(trials_table([ROW, {**OTHER, "micro_batch": 8}]))
+    assert "micro_batch" in shown
+    assert "micro_batch" not in _text(trials_table([ROW, OTHER]))
+
+
 def test_a_table_of_nothing():
     assert "trial" in _text(trials_table([]))
 
@@ -120,7 +145,9 @@ def test_lines_say_what_happened():
         ("trial_started", {"trial": 1, "attempt": 1, "configuration": {}}),
         ("trial_ended", ROW),
         ("trial_ended", FAILED),
-        ("trial_retried", {"trial": 4, "attempt": 2, "reason": "the worker ended"}),
+        ("trial_ended", {**FAILED, "log": "logs/worker-7-0.log"}),
+        ("trial_retried", {"trial": 4, "attempt": 2, "reason": "the worker ended", "log": "l"}),
+        ("batch_halved", HALVED),
         ("champion", ROW),
         ("registered", {"name": "roses", "version": "3"}),
         ("warning", {"text": "[no] markup"}),
@@ -129,7 +156,9 @@ def test_lines_say_what_happened():
         "sweep roses: 9 trials, 2 of them done: continuing (state in /h)",
         f"trial 1 complete: 0.9123 in 3 epochs, 1 min 15 s  {configuration(ROW)}",
         "trial 3 fail: nan_loss: the loss is nan",
-        "trial 4: the worker ended; attempt 2",
+        "trial 3 fail: nan_loss: the loss is nan (log: logs/worker-7-0.log)",
+        "trial 4: the worker ended; attempt 2 (log: l)",
+        "trial 4: memory ran out; it goes on with 8 of the 16 photos of a batch at a time (log: l)",
         "champion: trial 1 with 0.9123 on validation",
         "registered: models:/roses@champion (version 3)",
         "warning: [no] markup",

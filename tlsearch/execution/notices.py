@@ -19,7 +19,8 @@ class Notice:
     timing(prefixes), trial_started(trial, configuration, attempt), storing(backbone, image_size,
     cut, stores, bytes, why: once for each cut and answer), network_built(trial, total_parameters,
     trainable_parameters), epoch(trial, epoch, metrics, seconds), trial_ended(the trial's row of
-    the leaderboard), trial_retried(trial, attempt, reason),
+    the leaderboard), trial_retried(trial, attempt, reason, log),
+    batch_halved(trial, batch, micro_batch, parts, reason, log: where memory ran out),
     trial_resumed(trial, epoch: the last one that an earlier start has trained),
     budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),

@@ -18,7 +18,7 @@ from tlsearch.terminal.jsonlines import print_json, print_notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.live import LiveTable
 from tlsearch.terminal.summary import print_summary
-from tlsearch.terminal.tables import trials_table
+from tlsearch.terminal.tables import failures_table, trials_table
 from tlsearch.terminal.words import screen
 
 
@@ -68,7 +68,10 @@ def show_trials(file: Path, overrides: Sequence[str], *, json: bool, csv: bool) 
         print_json(table.to_dict(orient="records"))
     else:
         rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-        screen().print(trials_table(rows, f"{sweep.name}: {sweep.objective.metric}"))
+        console = screen()
+        console.print(trials_table(rows, f"{sweep.name}: {sweep.objective.metric}"))
+        if (failed := failures_table(rows)) is not None:
+            console.print(failed)
 
 
 def export_trial(

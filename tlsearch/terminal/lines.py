@@ -96,8 +96,14 @@ class Lines:
     def _delivered(self, host: str, bundle: str) -> None:
         self.print(f"another supervisor has delivered the champion: {bundle} on {host}")
 
-    def _trial_retried(self, trial: int, attempt: int, reason: str) -> None:
-        self.print(f"trial {trial}: {reason}; attempt {attempt}")
+    def _trial_retried(self, trial: int, attempt: int, reason: str, log: str = "") -> None:
+        self.print(f"trial {trial}: {reason}; attempt {attempt}{_logged(log)}")
+
+    def _batch_halved(
+        self, trial: int, batch: int, micro_batch: int, reason: str, log: str, **_: Any
+    ) -> None:
+        at_once = f"{micro_batch} of the {batch} photos of a batch at a time"
+        self.print(f"trial {trial}: {reason}; it goes on with {at_once}{_logged(log)}")
 
     def _trial_resumed(self, trial: int, epoch: int) -> None:
         self.print(f"trial {trial} resumes after epoch {epoch}")
@@ -105,7 +111,7 @@ class Lines:
     def _trial_ended(self, **row: Any) -> None:
         head = f"trial {row['trial']} {row['state']}"
         if row["reason"]:
-            self.print(f"{head}: {row['failure']}: {row['reason']}")
+            self.print(f"{head}: {row['failure']}: {row['reason']}{_logged(row.get('log'))}")
             return
         epochs = counted(row["epochs"], "epoch")
         facts = f"{number(row['value'])} in {epochs}, {duration(row['seconds'])}"
@@ -161,3 +167,7 @@ class Lines:
 
     def _warning(self, text: str) -> None:
         self.print(f"warning: {text}")
+
+
+def _logged(log: str | None) -> str:
+    return f" (log: {log})" if log else ""

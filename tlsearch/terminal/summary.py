@@ -10,7 +10,7 @@ from serving.bundle import Bundle
 from tlsearch.redaction import redact
 from tlsearch.search.result import SweepResult
 from tlsearch.terminal.sentence import compare_kinds
-from tlsearch.terminal.tables import trials_table
+from tlsearch.terminal.tables import failures_table, trials_table
 from tlsearch.terminal.words import number, screen, shorter
 
 ROWS = 15
@@ -26,6 +26,8 @@ def print_summary(result: SweepResult, file: Path, overrides: Sequence[str]) -> 
     console.print(trials_table(rows[:ROWS], f"{result.sweep.name}: {metric}"))
     if len(rows) > ROWS:
         console.print(f"... and {len(rows) - ROWS} more")
+    if (failed := failures_table(rows)) is not None:
+        console.print(failed)
     for line in [*_verdict(result), "", *_next_commands(result, file, overrides)]:
         console.print(redact(line), markup=False, highlight=False, soft_wrap=True)
 

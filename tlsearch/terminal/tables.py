@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from tlsearch.terminal.words import SHOWN, duration, number
+from tlsearch.terminal.words import SHOWN, duration, number, shorter
 
 COLOURS = {"complete": "green", "pruned": "yellow", "fail": "red", "running": "cyan"}
 
@@ -18,7 +20,8 @@ def trials_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) ->
     A parameter that is the same everywhere has no column.
     """
     rows = list(rows)
-    columns = [name for name in SHOWN if len({number(row.get(name)) for row in rows}) > 1]
+    known = (*SHOWN, "micro_batch")
+    columns = [name for name in known if len({number(row.get(name)) for row in rows}) > 1]
     table = Table(title=title, title_justify="left")
     for name in ("trial", "state", "value", "backbone", *columns, "epochs", "time"):
         right = name in ("trial", "value", "epochs", "time")
@@ -28,6 +31,25 @@ def trials_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) ->
         cells = [number(row.get(name)) for name in ("value", "backbone", *columns, "epochs")]
         state = f"[{colour}]{row['state']}[/]"
         table.add_row(str(row["trial"]), state, *cells, duration(row.get("seconds")))
+    return table
+
+
+def failures_table(rows: Iterable[Mapping[str, Any]]) -> Table | None:
+    """The failed trials among rows of the leaderboard: class of failure, reason, log file; None
+    where none has failed."""
+    failed = [row for row in rows if row.get("failure")]
+    if not failed:
+        return None
+    table = Table(title="failed trials", title_justify="left")
+    table.add_column("trial", justify="right")
+    for name in ("failure", "reason", "log"):
+        table.add_column(name, overflow="fold")
+    for row in sorted(failed, key=lambda row: row["trial"]):
+        first, *_ = str(row["reason"]).splitlines() or ["-"]
+        log = row.get("log")
+        cells = (str(row["failure"]), first, str(shorter(Path(log))) if log else "-")
+        # What an error says may look like markup.
+        table.add_row(str(row["trial"]), *map(Text, cells))
     return table
 
 
