@@ -133,26 +133,58 @@ def test_a_trial_that_is_set_down_is_taken_up_by_another_who_lives(open_study):
     assert first.claim().number == trial.number + 1
 
 
-def test_the_killed_leave_their_trials_at_once(open_study, paths):
-    code = (
-        "import sys; from pathlib import Path; from claimant import make_sweep\n"
-        "from tlsearch.paths import Paths; from tlsearch.search.study import SweepStudy\n"
-        "study = SweepStudy.open(make_sweep('', 4, enqueue=[]), Paths(Path(sys.argv[1])))\n"
-        "print(study.claim().number, flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(paths.home)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(CLAIMANT.parent)},
-    )
-    assert process.stdout.readline() == "0\n"
+ONE_TRIAL = """\
+import sys
+from pathlib import Path
+from optuna.trial import TrialState
+from claimant import make_sweep
+from tlsearch.paths import Paths
+from tlsearch.search import crew, renewal
+from tlsearch.search.claims import TrialTakenOver
+from tlsearch.search.study import SweepStudy
+
+renewal.EVERY, crew.LEASE = 0.2, 5.0
+study = SweepStudy.open(make_sweep(sys.argv[2], 4, enqueue=[]), Paths(Path(sys.argv[1])))
+trial = study.claim()
+print(trial.number, flush=True)
+sys.stdin.readline()
+try:
+    study.tell(trial, TrialState.COMPLETE, 0.1, {})
+except TrialTakenOver:
+    print("taken over")
+"""
+
+
+@pytest.fixture
+def start_one():
+    """A function that starts a process that claims one trial and tells it when it is asked to."""
+    started = []
+
+    def give(home, storage):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ONE_TRIAL, str(home), storage],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(CLAIMANT.parent)},
+        )
+        started.append(process)
+        assert process.stdout.readline() == "0\n"
+        return process
+
+    yield give
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_the_killed_leave_their_trials_at_once(open_study, start_one, paths):
+    process = start_one(paths.home, "")
     study = open_study()
     process.send_signal(signal.SIGSTOP)
     assert study.claim().number == 1  # Who is stopped still lives: its folder is in use.
     process.kill()
-    process.communicate()
+    process.wait()
     assert study.claim().number == 0
 
 
@@ -179,13 +211,15 @@ def test_what_was_taken_over_is_dropped(open_study):
 def remote(postgres, tmp_path, monkeypatch, open_study):
     """A function that makes a supervisor on a machine with a home of its own."""
     monkeypatch.setattr(renewal, "EVERY", 0.2)
-    monkeypatch.setattr(crew, "LEASE", 3.0)
+    monkeypatch.setattr(crew, "LEASE", 5.0)
     sweep = make_sweep(postgres(), 4, enqueue=[])
 
     def give(name):
         paths = Paths(tmp_path / name)
         paths.create()
         return open_study(sweep, paths)
+
+    give.address = sweep.search.storage
 
     return give
 
@@ -199,8 +233,8 @@ def test_a_lease_that_is_not_renewed_runs_out(remote):
     first, second = remote("here"), remote("there")
     trial = first.claim()
     assert first.crew.name in second.crew.others()
-    _stop(first)
     assert second.claim().number == 1
+    _stop(first)
     assert wait_until(lambda: first.crew.name not in second.crew.others())
     taken = second.claim()
     assert taken.number == trial.number
@@ -208,6 +242,21 @@ def test_a_lease_that_is_not_renewed_runs_out(remote):
         first.report(trial, 1, 0.1)
     with pytest.raises(TrialTakenOver):
         first.tell(trial, TrialState.COMPLETE, 0.1, {})
+
+
+def test_who_slept_beyond_its_lease_tells_nothing(remote, start_one, tmp_path):
+    process = start_one(tmp_path / "there", remote.address)
+    study = remote("here")
+    assert study.claim().number == 1
+    process.send_signal(signal.SIGSTOP)
+    assert wait_until(lambda: study.crew.others() == {})
+    taken = study.claim()
+    assert taken.number == 0
+    study.tell(taken, TrialState.COMPLETE, 0.7, {})
+    process.send_signal(signal.SIGCONT)
+    stdout, _ = process.communicate("tell\n")
+    assert (process.returncode, stdout) == (0, "taken over\n")
+    assert [trial.value for trial in study.finished()] == [0.7]
 
 
 def test_a_lease_that_is_renewed_does_not(remote):

@@ -109,7 +109,7 @@ class Recording:
             str(self._store),
             lambda: connect(self._store),
             self._folder.folder,
-            SweepListener(self._note_run, self._notify),
+            SweepListener(self._note_run, self._notify, self._study.errands),
             reconcile,
         )
 

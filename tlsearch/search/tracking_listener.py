@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import final
 
 from tlsearch.execution.notices import Notice, Notify
+from tlsearch.search.errands import Errands
 from tlsearch.tracking.listener import Listener
 from tlsearch.tracking.tracker import EntryRefused, TrackingError
 
@@ -16,12 +19,24 @@ class SweepListener(Listener):
 
     Args:
         note_run: keeps the run of a trial, or of None, the sweep.
+        errands: of the study, whose supervisors open the sweep's run one after the other.
     """
 
-    def __init__(self, note_run: Callable[[int | None, str], None], notify: Notify) -> None:
+    def __init__(
+        self,
+        note_run: Callable[[int | None, str], None],
+        notify: Notify,
+        errands: Errands | None = None,
+    ) -> None:
         self._note_run = note_run
         self._notify = notify
+        self._errands = errands
         self._was_refused = False
+
+    def opening(self) -> AbstractContextManager[object]:
+        if self._errands is None:
+            return nullcontext()
+        return self._errands.run("opening", lambda: False, lambda: time.sleep(0.2))
 
     def found_run(self, trial: int | None, run: str) -> None:
         self._note_run(trial, run)

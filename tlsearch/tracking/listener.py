@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 
 from tlsearch.tracking.tracker import EntryRefused, TrackingError
 
 
 class Listener(ABC):
     """Is told what comes of a replay, on its thread."""
+
+    def opening(self) -> AbstractContextManager[object]:
+        """Is held while the sweep's run is looked for and, if need be, made: two processes that did
+        so at once could make two."""
+        return nullcontext()
 
     @abstractmethod
     def found_run(self, trial: int | None, run: str) -> None:

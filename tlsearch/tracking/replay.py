@@ -105,16 +105,17 @@ class Replay:
     @_tell.register
     def _(self, record: SweepOpened) -> None:
         tags = {**record.tags, STUDY: record.study, **_at(record)}
-        parent = self._tracker.open_sweep(
-            record.name,
-            record.experiment,
-            record.run,
-            record.parameters,
-            tags,
-            record.dataset,
-        )
+        with self._listener.opening():
+            parent = self._tracker.open_sweep(
+                record.name,
+                record.experiment,
+                record.run,
+                record.parameters,
+                tags,
+                record.dataset,
+            )
+            self._listener.found_run(None, parent)
         self._told = replace(self._told, parent=parent)
-        self._listener.found_run(None, parent)
 
     @_tell.register
     def _(self, record: TrialStarted) -> None:
