@@ -139,6 +139,32 @@ class Asks:
 
 
 @dataclass(frozen=True)
+class Fits(Asks):
+    """Has memory for so many parts of a batch or more, not for fewer."""
+
+    parts: int = 1
+    needed: int = 4
+
+    def run(self, channel):
+        if self.parts < self.needed:
+            raise MemoryError(f"no room for 1/{self.parts} of a batch")
+        return super().run(channel)
+
+
+@dataclass(frozen=True)
+class Freezes(Asks):
+    """Is stopped in its second epoch, as by `kill -STOP`, when it is started for the first time."""
+
+    def run(self, channel):
+        start = self.folder / f"frozen-{self.trial}"
+        if not start.exists():
+            channel.ask(EpochEnded(self.trial, 1, {self.metric: self.values[0]}, 0.5))
+            start.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().run(channel)
+
+
+@dataclass(frozen=True)
 class Judges(Asks):
     """Says of each of some cuts whether it is stored."""
 

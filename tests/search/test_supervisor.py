@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from tiny_jobs import Asks, Dies, Judges, Raises, local_executor
+from tiny_jobs import Asks, Dies, Fits, Freezes, Judges, Raises, is_alive, local_executor
 from tiny_tracker import ListTracker, TinyReports, make_recorder
 
-from tlsearch.errors import NonFiniteLossError, NoResultError
+from tlsearch.errors import DataError, DiskError, NonFiniteLossError, NoResultError, WeightsError
 from tlsearch.execution.signals import StopRequest
 from tlsearch.search.leaderboard import facts
 from tlsearch.search.study import SweepStudy
@@ -38,7 +39,7 @@ def search(paths, executors):
     Returns the study, the notices and the tracker's runs. `watch` is told each notice.
     """
 
-    def run(sweep, make_job, *, stop=None, watch=None):
+    def run(sweep, make_job, *, stop=None, watch=None, executor=None):
         notices = []
 
         def notify(notice):
@@ -49,7 +50,7 @@ def search(paths, executors):
         study, tracker = SweepStudy.open(sweep, paths), ListTracker()
         reports = TinyReports(paths.sweep(sweep.name).folder)
         recorder = make_recorder(tracker, sweep, reports, notify, study.note_run)
-        executor = executors(sweep.execution.workers)
+        executor = executor or executors(sweep.execution.workers)
         supervisor = Supervisor(sweep, study, executor, make_job, recorder, notify)
         try:
             supervisor.search(StopRequest() if stop is None else stop)
@@ -163,10 +164,11 @@ def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
     ("error", "kind"),
     [
         (NonFiniteLossError("the loss is nan in epoch 1"), "nan_loss"),
-        (MemoryError("too much"), "out_of_memory"),
+        (DataError("a photo is torn"), "unreadable_data"),
+        (WeightsError("no weights"), "setup"),
         (RuntimeError("odd"), "error"),
     ],
-    ids=["nan", "memory", "other"],
+    ids=["nan", "data", "setup", "other"],
 )
 def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep, error, kind):
     sweep = make_sweep(budget={"trials": 2})
@@ -181,6 +183,100 @@ def test_an_exception_ends_the_trial_at_once_with_its_reason(search, make_sweep,
     assert str(error) in facts(failed)["reason"]
     assert _events(notices, "trial_retried") == []
     assert tracker.reasons["run-0"].startswith(f"{kind}: ")
+
+
+def test_where_memory_runs_out_the_trial_goes_on_with_a_smaller_batch(search, make_sweep):
+    sweep = make_sweep(budget={"trials": 2}, train={"batch_size": 20})
+
+    def make_job(number, _, parts):
+        return Fits(number, (0.2, 0.6), parts=parts, needed=4 if number == 0 else 1)
+
+    study, notices, tracker = search(sweep, make_job)
+    first, second = study.trials()
+    assert _states(study) == [TrialState.COMPLETE] * 2
+    assert first.user_attrs["attempts"] == 1
+    assert (facts(first)["micro_batch"], facts(second).get("micro_batch")) == (5, None)
+    halved = [notice.data for notice in notices if notice.event == "batch_halved"]
+    assert [(one["parts"], one["micro_batch"], one["batch"]) for one in halved] == [
+        (2, 10, 20),
+        (4, 5, 20),
+    ]
+    assert "no room for 1/1" in halved[0]["reason"]
+    assert halved[0]["log"]
+    noted = [call[2] for call in tracker.calls if call[0] == "log_tags"]
+    assert [one["tlsearch.micro_batch"] for one in noted] == ["10", "5"]
+    assert _events(notices, "trial_retried") == []
+
+
+def test_a_batch_of_one_photo_is_not_halved(search, make_sweep):
+    sweep = make_sweep(budget={"trials": 1}, train={"batch_size": 3})
+    study, notices, _ = search(sweep, lambda number, _, parts: Fits(number, (0.5,), needed=9))
+    (trial,) = study.trials()
+    assert facts(trial)["failure"] == "out_of_memory"
+    assert facts(trial)["micro_batch"] == 1
+    assert len(_events(notices, "batch_halved")) == 2
+
+
+def test_halving_can_be_switched_off(search, make_sweep):
+    settings = {"out_of_memory": "fail"}
+    sweep = make_sweep(budget={"trials": 1}, on_failure=settings)
+    study, notices, _ = search(sweep, lambda number, *_: Fits(number, (0.5,)))
+    assert facts(study.trials()[0])["failure"] == "out_of_memory"
+    assert _events(notices, "batch_halved") == []
+
+
+def test_a_full_disk_stops_the_search_and_keeps_the_trial(search, make_sweep):
+    sweep, full = make_sweep(budget={"trials": 2}), OSError(28, "No space left on device")
+    with pytest.raises(DiskError, match="the disk is full") as caught:
+        search(sweep, lambda number, *_: Raises(number, full))
+    assert "No space left" in caught.value.received
+    study, *_ = search(sweep, _training(0.5))
+    assert _states(study) == [TrialState.COMPLETE] * 2
+    assert [trial.user_attrs["attempts"] for trial in study.trials()] == [1, 1]
+
+
+def test_photos_that_can_no_longer_be_decoded_fail_the_trial(search, make_sweep):
+    def make_job(number, *_):
+        if number == 0:
+            raise DataError("3 photos can no longer be read")
+        return Asks(number, (0.5,))
+
+    study, _, _ = search(make_sweep(budget={"trials": 2}), make_job)
+    assert _states(study) == [TrialState.FAIL, TrialState.COMPLETE]
+    assert facts(study.trials()[0])["failure"] == "unreadable_data"
+
+
+def test_a_failed_trial_names_its_log(search, make_sweep):
+    study, notices, _ = search(
+        make_sweep(budget={"trials": 1}), lambda number, *_: Raises(number, KeyError("x"))
+    )
+    (ended,) = [notice.data for notice in notices if notice.event == "trial_ended"]
+    assert ended["log"] == facts(study.trials()[0])["log"]
+    assert "KeyError" in Path(ended["log"]).read_text()
+
+
+def test_what_a_stopped_worker_would_have_done_counts_once(search, make_sweep, tmp_path):
+    executor = local_executor(tmp_path / "logs", timeout=6)
+
+    def make_job(number, *_):
+        job = Freezes if number == 0 else Asks
+        return job(number, (0.2, 0.6, 0.4), folder=tmp_path)
+
+    try:
+        sweep = make_sweep(budget={"trials": 2})
+        study, notices, _ = search(sweep, make_job, executor=executor)
+    finally:
+        executor.close()
+    pid = int((tmp_path / "frozen-0").read_text())
+    assert not is_alive(pid)
+    (retried,) = [notice.data for notice in notices if notice.event == "trial_retried"]
+    assert (retried["trial"], retried["attempt"]) == (0, 2)
+    assert "no progress" in retried["reason"]
+    first, second = study.trials()
+    assert _states(study) == [TrialState.COMPLETE] * 2
+    assert (first.user_attrs["attempts"], second.user_attrs["attempts"]) == (2, 1)
+    assert first.intermediate_values == {1: 0.2, 2: 0.6, 3: 0.4}
+    assert len(_events(notices, "trial_ended")) == 2
 
 
 def test_an_objective_that_is_not_finite_is_no_result(search, make_sweep):

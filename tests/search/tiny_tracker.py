@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 
 from tlsearch.search.recorder import Recorder
@@ -16,7 +17,8 @@ from tlsearch.tracking.tracker import StoreUnreachable, TrackedTrial, Tracker
 def make_recorder(tracker, sweep, reports, notify, note_run=lambda number, run: None):
     """A recorder whose spool lies in the folder of `reports`, and is replayed to the tracker."""
     folder = reports.folder
-    spool = Spool(folder / "spool" / "me.jsonl", SweepOpened(name="s", experiment="e", study="1"))
+    opened = SweepOpened(name="s", experiment="e", study="1")
+    spool = Spool(folder / "spool" / f"{secrets.token_hex(4)}.jsonl", opened)
     listener = SweepListener(note_run, notify)
     replayer = Replayer(spool, "list", lambda: tracker, folder, listener, lambda *_: None)
     replayer.start()
