@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlsearch.errors import TlsearchError
-from tlsearch.tracking.location import SQLITE, TrackingStore, hide_passwords, prepare_environment
+from tlsearch.redaction import redact_error
+from tlsearch.tracking.location import SQLITE, TrackingStore, prepare_environment
 from tlsearch.tracking.tracker import EntryRefused, StoreUnreachable, TrackingError
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def translate_errors(store: TrackingStore) -> Iterator[None]:
     except Exception as error:
         raise _class_of(error, store)(
             f"MLflow at {store} failed",
-            received=hide_passwords(_describe(error)),
+            received=_describe(error),
             expected="an MLflow server that answers, or a database that MLflow 3 can use",
             hint=_advise(error),
-        ) from error
+        ) from redact_error(error)
 
 
 def _describe(error: BaseException) -> str:

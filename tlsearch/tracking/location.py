@@ -6,10 +6,10 @@ Nothing here imports mlflow: `prepare_environment` has to run before that does.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 
 from tlsearch.paths import Paths
+from tlsearch.redaction import redact
 
 SQLITE = "sqlite:///"
 
@@ -24,8 +24,6 @@ SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 """What `mlruns_config/embedded.env` explains; a value that the user has set wins."""
-
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]+@")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class TrackingStore:
         return self.uri.startswith(("http://", "https://", "databricks"))
 
     def __str__(self) -> str:
-        return hide_passwords(self.uri)
+        return redact(self.uri)
 
 
 def resolve_uri(override: str | None, yaml_value: str | None, paths: Paths) -> TrackingStore:
@@ -64,8 +62,3 @@ def prepare_environment() -> None:
     """Set what MLflow reads from the environment, unless the user has set it."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-
-
-def hide_passwords(text: str) -> str:
-    """The text with `user:password@` in addresses shown as `user:***@`."""
-    return _PASSWORD.sub(r"\1:***@", text)
