@@ -25,6 +25,16 @@ def kill(at, when="before", nth=1, process="supervisor"):
     return {"at": at, "when": when, "nth": nth, "process": process}
 
 
+def count(at, file):
+    """No fault: notes each call that has come back, in all processes; `calls` reads it."""
+    return {"at": at, "count": str(file), "process": "any"}
+
+
+def calls(file):
+    """How many calls were counted in this file."""
+    return file.stat().st_size if file.exists() else 0
+
+
 def refuse(under, nth, process="supervisor", lasting=False, error=errno.ENOSPC):
     """The nth write below a folder fails: a file opened for writing, synced, renamed or made.
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from faults import environment, has_struck, kill, refuse
+from faults import calls, count, environment, has_struck, kill, refuse
 
 WRITE = "from pathlib import Path; from tlsearch.files import write_whole, sync; "
 
@@ -96,6 +96,14 @@ def test_a_disk_that_stays_full(tmp_path):
     done = _run(code, **faults)
     assert (done.returncode, done.stdout) == (1, "written\n")
     assert [path.name for path in home.iterdir()] == ["a"]
+
+
+def test_calls_are_counted_in_all_processes(tmp_path):
+    counted = environment(tmp_path / "f", count("tlsearch.files:keep", tmp_path / "calls"))
+    assert calls(tmp_path / "calls") == 0
+    for name in ("a", "b"):
+        assert _run(WRITE + _write(tmp_path, name), **counted).returncode == 0
+    assert calls(tmp_path / "calls") == 2
 
 
 def test_without_faults_nothing_is_changed(tmp_path):
