@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tiny_sweeps import save_backbone
 
@@ -123,6 +124,112 @@ def test_a_head_on_a_warm_store_loads_no_framework(job, run, backbone):
         assert value == max(epoch["val_accuracy"] for epoch in told[1:])
         assert TrainedTrial(one.paths.sweep("tiny").trial(one.trial)).is_whole
     assert told[0] == first[0]
+
+
+KILLED = """
+import json, os, pickle, signal, sys
+from pathlib import Path
+from tlsearch.execution.events import Decision, EpochEnded, Resumed
+from tlsearch.training import checkpoint
+
+checkpoint.GATHERED = 0.0
+fatal, told = int(sys.argv[2]), []
+
+class Channel:
+    def send(self, event):
+        pass
+
+    def ask(self, event):
+        resumes = isinstance(event, Resumed)
+        told.append(["resumed", len(event.epochs)] if resumes else ["epoch", event.epoch])
+        if told[-1] == ["epoch", fatal]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Decision.CONTINUE
+
+job = pickle.loads(Path(sys.argv[1]).read_bytes())
+result = job.run(Channel())
+print(json.dumps([told, result.value, result.best_epoch, result.epochs, result.metrics]))
+"""
+
+
+@pytest.fixture
+def run_and_kill(tmp_path):
+    """Runs a job in a process that is killed when it reports an epoch; what it told, or None."""
+
+    def do(job, fatal=0):
+        file = tmp_path / "job.pickle"
+        file.write_bytes(pickle.dumps(job))
+        command = [sys.executable, "-c", KILLED, str(file), str(fatal)]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == (-9 if fatal else 0), done.stderr
+        return None if fatal else json.loads(done.stdout.splitlines()[-1])
+
+    return do
+
+
+def _files(job):
+    """What the trial has left, with all arrays and tables read."""
+    folder = job.paths.sweep("tiny").trial(job.trial)
+    assert {file.name for file in folder.iterdir()} == {
+        "learned.npz",
+        "validation.npz",
+        "history.csv",
+        "result.json",
+    }
+    arrays = {}
+    for name in ("learned.npz", "validation.npz"):
+        with np.load(folder / name) as opened:
+            arrays |= {f"{name}/{key}": array.tobytes() for key, array in opened.items()}
+    return arrays, (folder / "history.csv").read_text()
+
+
+def test_a_killed_trial_goes_on_after_its_last_epoch(job, run_and_kill):
+    """In a process of its own it learns bit for bit what one start would have; a trial that is
+    over already, and was not told to be, is not trained again."""
+    train = job(0).sweep.train.model_copy(update={"epochs": 5, "head_epochs": 2})
+    values = {"strategy": "fine_tune", "unfreeze": 2, "dropout": 0.3, "learning_rate": 1e-2}
+
+    def make(study):
+        one = job(9, **values)
+        return replace(one, sweep=one.sweep.model_copy(update={"train": train}), study=study)
+
+    undisturbed = run_and_kill(make("undisturbed"))
+    expected = _files(make("undisturbed"))
+    assert undisturbed[0] == [["epoch", number] for number in range(1, 6)]
+
+    killed = make("killed")
+    run_and_kill(killed, fatal=4)
+    told, *result = run_and_kill(killed)
+    resumed, *epochs = told
+    # The checkpoint of the fourth epoch is written while the epoch is reported.
+    assert resumed[0] == "resumed"
+    assert resumed[1] in (3, 4)
+    assert epochs == [["epoch", number] for number in range(resumed[1] + 1, 6)]
+    assert result == undisturbed[1:]
+    assert _files(killed) == expected
+
+    learned = killed.paths.sweep("tiny").trial(9) / "learned.npz"
+    written = learned.stat().st_mtime_ns
+    told, *result = run_and_kill(killed)
+    assert told == [["resumed", 5]]
+    assert result == undisturbed[1:]
+    assert _files(killed) == expected
+    assert learned.stat().st_mtime_ns == written
+
+
+def test_what_a_trial_is_made_by(job):
+    one = job(3)
+    digest = one._made_by("weights")
+    assert replace(one, parts=4)._made_by("weights") == digest
+    others = [
+        one._made_by("other weights"),
+        job(4)._made_by("weights"),
+        job(3, dropout=0.5)._made_by("weights"),
+        replace(one, study="another")._made_by("weights"),
+        replace(one, dataset=replace(one.dataset, digest="other"))._made_by("weights"),
+    ]
+    assert len({digest, *others}) == 6
 
 
 def test_what_is_expected_of_the_store_follows_from_the_sweep(job):

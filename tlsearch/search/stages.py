@@ -30,7 +30,7 @@ from tlsearch.search.leaderboard import leaderboard, row
 from tlsearch.search.notes import DeliveryPlace
 from tlsearch.search.photos import decode, prepare_photos
 from tlsearch.search.recorder import Recorder
-from tlsearch.search.recording import Recording
+from tlsearch.search.recording import Recording, tell_the_rest
 from tlsearch.search.result import SweepResult
 from tlsearch.search.retention import Retention
 from tlsearch.search.screened import ScreeningResult
@@ -62,7 +62,9 @@ class Stages:
     def carry_out(self, stop: StopRequest) -> SweepResult:
         """Do what is left to do."""
         self._say_what_is_left()
-        if not self._is_over():
+        if self._is_over():
+            tell_the_rest(self._sweep, self._paths, self._notify)
+        else:
             self._folder.folder.mkdir(parents=True, exist_ok=True)
             self._folder.resolved.write_text(dump(self._sweep), encoding="utf-8")
             if not self._study.is_spent():

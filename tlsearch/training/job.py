@@ -62,7 +62,8 @@ class TrainJob:
 
     The photos must be in the pixel store at the configuration's size.
 
-    parts: in how many parts the network is shown each batch, where memory does not hold more.
+    parts: in how many parts the network is shown each batch, where memory does not hold more;
+    study: stands for the study, so that one that is started over finds nothing of the old one.
     """
 
     trial: int
@@ -71,6 +72,7 @@ class TrainJob:
     dataset: Dataset
     paths: Paths
     parts: int = 1
+    study: str = ""
 
     @property
     def seed(self) -> int:
@@ -161,6 +163,7 @@ class TrainJob:
         sweep = self.sweep
         decides = {
             "format": FORMAT,
+            "study": self.study,
             "seed": self.seed,
             "configuration": self.configuration.model_dump(mode="json"),
             "train": sweep.train.model_dump(mode="json"),
