@@ -11,7 +11,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, PrefixJudged, Started
+from tlsearch.execution.events import (
+    Decision,
+    EpochEnded,
+    Failed,
+    Finished,
+    PrefixJudged,
+    Resumed,
+    Started,
+    Warned,
+)
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.pulse import beat
@@ -165,6 +174,25 @@ class Freezes(Asks):
 
 
 @dataclass(frozen=True)
+class Resumes(Asks):
+    """Goes on after some epochs that an earlier start has trained, and has something to say."""
+
+    done: int = 1
+
+    def run(self, channel):
+        channel.send(Started(self.trial, 10, 5))
+        channel.send(Warned(self.trial, "a checkpoint was damaged"))
+        earlier = [{self.metric: value} for value in self.values[: self.done]]
+        decision = channel.ask(Resumed(self.trial, earlier, [0.5] * self.done))
+        epoch = self.done
+        while decision is Decision.CONTINUE and epoch < len(self.values):
+            epoch += 1
+            metrics = {self.metric: self.values[epoch - 1]}
+            decision = channel.ask(EpochEnded(self.trial, epoch, metrics, 0.5))
+        return self._result(epoch, decision)
+
+
+@dataclass(frozen=True)
 class Judges(Asks):
     """Says of each of some cuts whether it is stored."""
 
@@ -231,7 +259,7 @@ def end_of(executor: Executor, trial: int, decision: Decision = Decision.CONTINU
     while time.monotonic() < end:
         for event in executor.wait(timeout=1.0):
             seen.append(event)
-            if isinstance(event, EpochEnded):
+            if isinstance(event, EpochEnded | Resumed):
                 executor.answer(event.trial, decision)
             if isinstance(event, Finished | Failed) and event.trial == trial:
                 return seen

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from tiny_jobs import Asks, Dies, Fits, Freezes, Judges, Raises, is_alive, local_executor
+from tiny_jobs import Asks, Dies, Fits, Freezes, Judges, Raises, Resumes, is_alive, local_executor
 from tiny_tracker import ListTracker, TinyReports, make_recorder
 
 from tlsearch.errors import DataError, DiskError, NonFiniteLossError, NoResultError, WeightsError
@@ -134,6 +134,34 @@ def test_a_poor_trial_is_pruned(search, make_sweep):
     assert _states(study) == [TrialState.COMPLETE] * 6 + [TrialState.PRUNED]
     assert study.champion().number < 6
     assert tracker.states()["run-6"] == "pruned"
+
+
+def test_the_epochs_of_an_earlier_start_are_taken_in(search, make_sweep):
+    """Once each, in the study and in the tracker, and said as what they are."""
+    study, notices, tracker = search(
+        make_sweep(), lambda number, *_: Resumes(number, (0.2, 0.6, 0.5), done=2)
+    )
+    assert _states(study) == [TrialState.COMPLETE] * 4
+    for trial in study.trials():
+        assert trial.intermediate_values == {1: 0.2, 2: 0.6, 3: 0.5}
+        steps = tracker.steps(f"run-{trial.number}", "val_accuracy")
+        assert steps == [(1, 0.2), (2, 0.6), (3, 0.5)]
+    (resumed, *_) = [n.data for n in notices if n.event == "trial_resumed"]
+    assert resumed == {"trial": 0, "epoch": 2}
+    assert [n.data["epoch"] for n in notices if n.event == "epoch"] == [3] * 4
+    (warning, *_) = [n.data["text"] for n in notices if n.event == "warning"]
+    assert warning == "trial 0: a checkpoint was damaged"
+
+
+def test_what_a_killed_supervisor_would_have_pruned_is_pruned(search, make_sweep):
+    sweep = make_sweep(search={"pruner": "median"}, train={"head_epochs": 0}, budget={"trials": 7})
+
+    def make_job(number, *_):
+        return Asks(number, (0.9, 0.9)) if number < 6 else Resumes(number, (0.1, 0.1, 0.1))
+
+    study, _, _ = search(sweep, make_job)
+    assert _states(study) == [TrialState.COMPLETE] * 6 + [TrialState.PRUNED]
+    assert study.trials()[6].intermediate_values == {1: 0.1}
 
 
 def test_a_lost_worker_costs_an_attempt_and_not_the_trial(search, make_sweep, tmp_path):
