@@ -6,6 +6,7 @@ an alias was known to mean, and the `KEPT` that were used last; others go, each 
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import time
@@ -30,6 +31,7 @@ _ALIAS = "@"
 _LOCK = "aliases.lock"
 _DOWNLOAD = ".download-"
 _STALE_SECONDS = 86_400
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,8 @@ class Shelf:
         for place in sorted(found, key=last_used, reverse=True)[KEPT:]:
             if place.name not in self._meant():
                 with suppress(OSError):
-                    remove_unused(place)
+                    if remove_unused(place):
+                        log.info("%s is removed: newer versions are kept", place)
 
     def _meant(self) -> Iterator[str]:
         """The versions that aliases mean."""

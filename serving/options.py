@@ -45,7 +45,7 @@ class ServeOptions:
         grace: seconds from SIGTERM to the end, lame duck included.
         lame_duck: seconds after SIGTERM in which new connections are still taken.
         poll: seconds between two looks at the alias.
-        cache: where bundles of a registry are kept; default: the user's cache folder.
+        cache: where bundles of a registry are kept; default: `registry/` in TLSEARCH_HOME.
         uri: of the MLflow server; default: MLFLOW_TRACKING_URI.
     """
 

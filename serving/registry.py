@@ -6,6 +6,7 @@ them itself: behind its own proxy, in a folder, in an object store.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from contextlib import suppress
@@ -30,6 +31,7 @@ SECONDS_LIMIT = 1800
 _BUNDLE = "bundle"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _EXPORT = "tlsearch export SWEEP export.register={}"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ class Registry:
         self._fetch_files(name, version, [part / file for file in names], allowance)
         _verify(name, version, part)
         put(part, place)
+        megabytes = (SIZE_LIMIT - allowance.size) / 1e6
+        log.info("%s: version %s is fetched and whole, %.1f MB", name, version, megabytes)
 
     def _fetch_names(self, name: str, version: str, part: Path, allowance: Allowance) -> list[str]:
         """Fetch the checksums; the files that they name."""

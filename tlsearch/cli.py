@@ -88,7 +88,9 @@ def export(
 
 @app.command()
 def predict(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder.")],
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or models:/NAME@ALIAS.")
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos or folders.")],
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,

@@ -195,7 +195,11 @@ def test_the_process_says_that_it_is_stale(register, gate, name, tmp_path):
         server.send_signal(signal.SIGTERM)
         _, told = server.communicate(timeout=30)
         assert server.returncode == 0
-        assert "starts with what is kept here" in told
+        [warning] = [line for line in told.splitlines() if " WARNING serving.follow: " in line]
+        assert "starts with what is kept here" in warning
+        assert "version 1 is now served" in told
+        assert "is followed again" in told
+        assert "httpx" not in told
 
 
 def stale_of(client, name):

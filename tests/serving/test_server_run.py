@@ -62,6 +62,33 @@ def started(*arguments):
         process.communicate()
 
 
+def events(told: str) -> list[tuple[str, str, str]]:
+    """How grave, from whom, what: of each line on stderr."""
+    pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([A-Z]+) ([\w.]+): (.+)"
+    return [re.fullmatch(pattern, line).groups() for line in told.splitlines()]
+
+
+def test_it_tells_what_it_serves_and_of_no_request(folder):
+    with started(folder, "--workers", 1) as (process, port):
+        read_answer_of_another(port)
+        assert ask(port, b"/v2/health/ready") == 200
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=15)
+    told = events(err)
+    [served] = [what for _, who, what in told if who == "serving.models"]
+    assert served.startswith("colours: version 1 is now served: fp32 on CPUExecutionProvider, ")
+    assert "verified" in served
+    assert "photos/s" in served
+    assert not [what for *_, what in told if "v2" in what]
+
+
+def test_it_tells_less_if_told_so(folder):
+    with started(folder, "--log-level", "warning") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=15)
+    assert (process.returncode, err) == (0, "")
+
+
 def test_no_bundle_is_refused(tmp_path):
     assert "is not a bundle" in refusal(tmp_path / "absent")
 
@@ -92,6 +119,7 @@ def test_wrong_options_are_usage_errors(folder):
         ["--port", "99999"],
         ["--workers", "-1"],
         ["--token", ""],
+        ["--log-level", "chatty"],
         ["--huh"],
     ):
         done = subprocess.run(
@@ -121,7 +149,12 @@ def test_it_ends_with_0_though_connections_are_open(folder, end):
             assert read_answer(connection)[0] == 200
         process.send_signal(end)
         out, err = process.communicate(timeout=15)
-        assert (process.returncode, out, err) == (0, "", "")
+        assert (process.returncode, out) == (0, "")
+        assert events(err)[-1] == (
+            "INFO",
+            "uvicorn.error",
+            f"Finished server process [{process.pid}]",
+        )
         for connection in idle:
             connection.close()
 
@@ -168,7 +201,8 @@ def test_every_accepted_request_is_answered(folder):
     with started(folder, "--workers", 1) as (process, port):
         counts = asyncio.run(end_under_load(process, port, whole(count=4)))
         _, err = process.communicate(timeout=20)
-        assert (process.returncode, err) == (0, "")
+        assert process.returncode == 0
+    assert {grade for grade, *_ in events(err)} == {"INFO"}
     assert counts["asked"] == counts["answered"] > 100
 
 
