@@ -13,7 +13,7 @@ import pytest
 from tlsearch.tracking.connection import connect
 from tlsearch.tracking.location import TrackingStore
 from tlsearch.tracking.mlflow_tracker import MLflowTracker
-from tlsearch.tracking.tracker import TrackingError
+from tlsearch.tracking.tracker import StoreUnreachable, TrackingError
 
 
 def free_port():
@@ -24,7 +24,7 @@ def free_port():
 
 def test_a_server_that_is_down_is_named():
     address = f"http://127.0.0.1:{free_port()}"
-    with pytest.raises(TrackingError, match=address) as caught:
+    with pytest.raises(StoreUnreachable, match=address) as caught:
         connect(TrackingStore(address))
     assert caught.value.exit_code == 3
     assert "refused" in caught.value.received
@@ -46,8 +46,9 @@ def test_the_error_comes_through_the_early_opening():
 
 def test_a_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "mlflow.db").write_text("no database at all, but long enough to be read as one")
-    with pytest.raises(TrackingError, match=r"mlflow\.db"):
+    with pytest.raises(TrackingError, match=r"mlflow\.db") as caught:
         connect(TrackingStore(f"sqlite:///{tmp_path}/mlflow.db", tmp_path.as_uri()))
+    assert not isinstance(caught.value, StoreUnreachable)
 
 
 def test_a_password_stays_out_of_the_message():

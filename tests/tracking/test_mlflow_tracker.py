@@ -8,7 +8,14 @@ import time
 import pytest
 
 from tlsearch.tracking.mlflow_tracker import MLflowTracker
-from tlsearch.tracking.tracker import DatasetSummary, TrackingError
+from tlsearch.tracking.tracker import (
+    AT,
+    STUDY,
+    DatasetSummary,
+    EntryRefused,
+    EpochPoint,
+    TrackedTrial,
+)
 
 CONFIGURATION = {"backbone": "MobileNetV2", "strategy": "fine_tune", "learning_rate": 1e-4}
 COUNTS = {"train": {"daisy": 506, "roses": 512}, "validation": {"daisy": 63, "roses": 64}}
@@ -125,15 +132,56 @@ def test_a_trial_ends_in_its_state(tracker, client, parent, state, status):
     assert run.data.tags["tlsearch.reason"] == "out of memory"
 
 
-def test_only_running_trials_of_this_sweep_are_closed(tracker, client, parent):
+def test_the_trials_of_a_sweep_as_the_store_has_them(tracker, client, parent):
     other = tracker.start_trial(open_sweep(tracker), 0, CONFIGURATION, {})
-    done, stale, mine = (tracker.start_trial(parent, n, CONFIGURATION, {}) for n in range(3))
-    tracker.finish_trial(done, "complete")
-    assert tracker.close_stale(parent, keep=[mine]) == 1
-    statuses = [client.get_run(run).info.status for run in (done, stale, mine, other)]
-    assert statuses == ["FINISHED", "KILLED", "RUNNING", "RUNNING"]
-    assert "nobody trains" in client.get_run(stale).data.tags["tlsearch.reason"]
-    assert tracker.close_stale(parent, keep=[mine]) == 0
+    done, running = (tracker.start_trial(parent, n, CONFIGURATION, {}) for n in range(2))
+    tracker.finish_trial(done, "pruned")
+    assert tracker.trials(parent) == {
+        0: TrackedTrial(done, "pruned", False),
+        1: TrackedTrial(running, "running", True),
+    }
+    assert tracker.find_trial(parent, 1) == running != other
+    assert tracker.find_trial(parent, 2) is None
+
+
+def test_a_run_is_found_by_its_study(tracker, client):
+    """As after a creation whose answer was lost, or by two that begin at once."""
+    tags = {STUDY: "the one"}
+    first = tracker.open_sweep("flowers", "studies", None, {}, tags, None)
+    assert MLflowTracker(tracker.store).open_sweep("f", "studies", None, {}, tags, None) == first
+    assert tracker.open_sweep("flowers", "studies", None, {}, {STUDY: "another"}, None) != first
+
+
+def test_an_earlier_moment_does_not_override_a_later_one(tracker, client, parent):
+    run_id = tracker.start_trial(parent, 3, CONFIGURATION, {AT: "5000"})
+    tracker.finish_trial(run_id, "interrupted", "too late", tags={AT: "4000"})
+    assert client.get_run(run_id).info.status == "RUNNING"
+    tracker.finish_trial(run_id, "complete", tags={AT: "6000"})
+    again = MLflowTracker(tracker.store)
+    again.finish_trial(run_id, "interrupted", "too late", {"seconds": 1.0}, tags={AT: "5500"})
+    assert again.start_trial(parent, 3, CONFIGURATION, {AT: "5600"}) == run_id
+    run = client.get_run(run_id)
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 6000)
+    assert "tlsearch.reason" not in run.data.tags
+    assert run.data.metrics["seconds"] == 1.0
+
+
+def test_more_epochs_than_one_call_carries(tracker, client, parent):
+    run_id = tracker.start_trial(parent, 4, CONFIGURATION, {})
+    metrics = {f"metric_{n}": 0.5 for n in range(6)}
+    points = [EpochPoint(epoch, metrics, 1000.0 + epoch) for epoch in range(1, 201)]
+    tracker.finish_trial(run_id, "complete", points=points)
+    history = client.get_metric_history(run_id, "metric_5")
+    assert [point.step for point in history] == list(range(1, 201))
+
+
+def test_a_metric_of_the_whole_run_is_there_once(tracker, client, parent):
+    run_id = tracker.start_trial(parent, 5, CONFIGURATION, {})
+    for restarted in (tracker, MLflowTracker(tracker.store)):
+        restarted.log_metrics(run_id, {"test_accuracy": 0.5})
+        restarted.finish_trial(run_id, "complete", metrics={"seconds": 2.0})
+    for name in ("test_accuracy", "seconds"):
+        assert len(client.get_metric_history(run_id, name)) == 1
 
 
 def test_more_parameters_than_one_call_carries(tracker, client, parent):
@@ -170,11 +218,11 @@ def test_an_experiment_name_may_hold_anything(tracker, client, tmp_path):
 def test_a_deleted_experiment_is_named(tracker, client):
     parent = open_sweep(tracker, experiment="gone")
     client.delete_experiment(client.get_run(parent).info.experiment_id)
-    with pytest.raises(TrackingError, match="deleted") as caught:
+    with pytest.raises(EntryRefused, match="deleted") as caught:
         open_sweep(tracker, experiment="gone")
     assert "mlflow experiments restore" in caught.value.hint
 
 
 def test_an_unknown_run_is_a_tracking_error(tracker):
-    with pytest.raises(TrackingError, match="failed"):
+    with pytest.raises(EntryRefused, match="failed"):
         tracker.log_metrics("0" * 32, {"accuracy": 1.0})

@@ -23,6 +23,7 @@ from tlsearch.tracking.location import TrackingStore, embedded, resolve_uri
 from tlsearch.tracking.records import SweepOpened
 from tlsearch.tracking.replayer import Replayer
 from tlsearch.tracking.spool import Spool, SpoolFile, hold, spools, written_folders
+from tlsearch.tracking.syncing import Syncing
 from tlsearch.tracking.tracker import DatasetSummary, Tracker
 
 FIRST_ANSWER = 20.0
@@ -143,9 +144,24 @@ class Recording:
         # One record says that the sweep was opened, and nothing has come of that.
         if left == 0 or count == 1:
             self._file.remove()
-            return
-        facts = {"records": left, "store": str(self._store), "name": self._sweep.name}
-        self._notify(Notice("tracking_left", facts))
+        else:
+            self._notify(_left(left, self._store, self._sweep))
+
+
+def tell_the_rest(sweep: Sweep, paths: Paths, notify: Notify) -> None:
+    """Tell the tracker what earlier runs of a sweep that is over could not, if it answers now."""
+    folder = paths.sweep(sweep.name)
+    if not spools(folder.spool):
+        return
+    store = resolve_uri(sweep.tracking.uri, None, paths)
+    synced = Syncing(lambda _: store, connect).sync(folder)
+    if synced.left:
+        notify(_left(synced.left, store, sweep))
+
+
+def _left(records: int, store: TrackingStore, sweep: Sweep) -> Notice:
+    facts = {"records": records, "store": str(store), "name": sweep.name}
+    return Notice("tracking_left", facts)
 
 
 def connect(store: TrackingStore) -> Tracker:

@@ -165,6 +165,15 @@ class Lines:
         figures = ", ".join(f"{name} {number(value)}" for name, value in metrics.items())
         self.print(f"epoch {epoch} of {epochs}: {figures}, {duration(seconds)}")
 
+    def _tracking_back(self) -> None:
+        self.print("tracking is back: what was kept is told now")
+
+    def _tracking_left(self, records: int, store: str, name: str) -> None:
+        kept = counted(records, "record")
+        self.print(
+            f"MLflow at {store} does not answer; {kept} for it are kept: tlsearch sync {name}"
+        )
+
     def _warning(self, text: str) -> None:
         self.print(f"warning: {text}")
 

@@ -23,10 +23,10 @@ from tlsearch.tracking.tracker import (
     AT,
     STUDY,
     DatasetSummary,
+    EntryRefused,
     EpochPoint,
     TrackedTrial,
     Tracker,
-    TrackingError,
     TrialState,
 )
 from tlsearch.tracking.trial_runs import NUMBER, TrialRuns
@@ -191,7 +191,7 @@ class MLflowTracker(Tracker):
             place = f"{root}/{quote(name, safe='')}" if root else None
             return self._client.create_experiment(name, place)
         if found.lifecycle_stage == "deleted":
-            raise TrackingError(
+            raise EntryRefused(
                 f"the experiment '{name}' was deleted in MLflow at {self.store}",
                 hint=f"bring it back: mlflow experiments restore -x {found.experiment_id}, "
                 "or choose another name: tracking.experiment=...",
