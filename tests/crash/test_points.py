@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass
-from pathlib import Path
 
-import optuna
 import pytest
 from faults import calls, count, environment, has_struck, kill
+from swept import assert_finished, champion_of, state_of
 from tiny_sweeps import SWEEP, tlsearch, write_sweep
 
 from serving import Bundle
 from tlsearch.paths import Paths
-from tlsearch.tracking.connection import connect
-from tlsearch.tracking.location import resolve_uri
 
 pytestmark = pytest.mark.slow
 
@@ -64,16 +60,6 @@ EXPORT = {
 """These kill the worker too, but an export is not tried twice by one command."""
 
 
-@dataclass(frozen=True)
-class State:
-    """What a sweep has come to."""
-
-    trials: list
-    champion: str
-    statuses: list
-    steps: dict
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("sweep"), TEXT)
@@ -86,37 +72,7 @@ def undisturbed(tmp_path_factory, file):
     done = tlsearch(home, "run", file, **environment(home.parent / "f", count(LEARN, learned)))
     assert done.returncode == 0, done.stderr
     assert calls(learned) == TRIALS * EPOCHS
-    return _state(home)
-
-
-def _state(home: Path) -> State:
-    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{home / 'optuna.db'}")
-    trials = [
-        (trial.number, trial.state.name, trial.params, sorted(trial.intermediate_values))
-        for trial in study.get_trials()
-    ]
-    bundle = Bundle.open(Paths(home).sweep("tiny").bundle)
-    return State(trials, bundle.manifest.parameters, *_runs(home))
-
-
-def _runs(home: Path):
-    """The status of each of MLflow's runs, and each trial's steps of the loss."""
-    paths = Paths(home)
-    client = connect(resolve_uri(f"sqlite:///{paths.mlflow_db}", None, paths))
-    experiment = client.get_experiment_by_name("tiny").experiment_id
-    runs = client.search_runs([experiment])
-    statuses = sorted((r.data.tags.get("tlsearch.trial", "-"), r.info.status) for r in runs)
-    steps = {
-        run.data.tags["tlsearch.trial"]: sorted(
-            point.step for point in client.get_metric_history(run.info.run_id, "val_loss")
-        )
-        for run in runs
-        if "tlsearch.trial" in run.data.tags
-    }
-    versions = client.search_model_versions("name = 'tiny-flowers'")
-    alias = client.get_model_version_by_alias("tiny-flowers", "champion")
-    assert [version.version for version in versions] == [alias.version]
-    return statuses, steps
+    return state_of(home), champion_of(home)
 
 
 def _assert_bundle_is_whole_or_absent(home):
@@ -127,10 +83,8 @@ def _assert_bundle_is_whole_or_absent(home):
 
 def _assert_same(home, undisturbed, learned, kills=1):
     """As if nothing had happened, and at most one epoch was trained again for each kill."""
-    state = _state(home)
-    assert state == undisturbed
-    assert state.steps == {str(n): [*range(1, EPOCHS + 1)] for n in range(TRIALS)}
-    assert {status for _, status in state.statuses} == {"FINISHED"}
+    assert_finished(home, TRIALS, EPOCHS)
+    assert (state_of(home), champion_of(home)) == undisturbed
     assert TRIALS * EPOCHS <= calls(learned) <= TRIALS * EPOCHS + kills
 
 
