@@ -274,6 +274,16 @@ def test_photos_that_can_no_longer_be_decoded_fail_the_trial(search, make_sweep)
     assert facts(study.trials()[0])["failure"] == "unreadable_data"
 
 
+def test_trials_that_cannot_even_be_started_break_the_circuit_too(search, make_sweep):
+    def make_job(number, *_):
+        raise DataError(f"no photos for trial {number}")
+
+    sweep = make_sweep(budget={"trials": 9}, on_failure={"max_consecutive": 2})
+    with pytest.raises(NoResultError, match="the last 2 trials failed") as caught:
+        search(sweep, make_job)
+    assert caught.value.received == "unreadable_data: no photos for trial 1"
+
+
 def test_a_failed_trial_names_its_log(search, make_sweep):
     study, notices, _ = search(
         make_sweep(budget={"trials": 1}), lambda number, *_: Raises(number, KeyError("x"))

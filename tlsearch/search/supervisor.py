@@ -143,7 +143,7 @@ class Supervisor:
         return self._failures >= self._sweep.on_failure.max_consecutive
 
     def _fill(self) -> None:
-        while len(self._executor.running) < self._executor.capacity:
+        while len(self._executor.running) < self._executor.capacity and not self._is_broken():
             trial = self._next()
             if trial is None:
                 return
