@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlsearch.disk import full_disk, is_disk_full
 from tlsearch.errors import HomeError
 
 
@@ -88,13 +89,15 @@ class Paths:
         """Make the home and try to write in it.
 
         Raises:
-            HomeError: the folder cannot be made or written to.
+            HomeError: the folder cannot be made or written to; a DiskError where it is full.
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self.home):
                 pass
         except OSError as error:
+            if is_disk_full(error):
+                raise full_disk(self.home, error) from error
             raise HomeError(
                 "TLSEARCH_HOME cannot be written to",
                 received=f"{self.home} ({error.strerror})",

@@ -13,8 +13,10 @@ from tlsearch.config.loading import dump
 from tlsearch.config.pretraining import Pretraining
 from tlsearch.config.schema import PhotoData
 from tlsearch.data.dataset import Dataset, prepare
+from tlsearch.disk import full_disk
 from tlsearch.errors import Interrupted, NoResultError, UsageError
 from tlsearch.execution.events import Decision, EpochEnded, Event, Failed, Finished
+from tlsearch.execution.failures import DISK_FULL
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
@@ -22,6 +24,7 @@ from tlsearch.paths import Paths
 from tlsearch.pretraining.diary import Diary
 from tlsearch.pretraining.files import PretrainingFiles, PretrainingResult
 from tlsearch.pretraining.job import PretrainJob, stored_size
+from tlsearch.redaction import redact_values
 
 FREE: dict[str, Any] = {"output": {"path"}, "tracking": True, "probe": True}
 """What may change between two starts: it decides nothing about the weights."""
@@ -68,8 +71,8 @@ class Course:
 
     def _hold_recipe(self) -> None:
         """Epochs are learned by one recipe only; where output and runs go may change."""
-        wanted = self._recipe.model_dump(mode="json", exclude=FREE)
-        changed = differences(self._files.definition() or wanted, wanted)
+        wanted = redact_values(self._recipe.model_dump(mode="json", exclude=FREE))
+        changed = differences(redact_values(self._files.definition()) or wanted, wanted)
         if changed:
             raise UsageError(
                 f"the pretraining {self._recipe.name!r} on disk was made by a different recipe",
@@ -134,6 +137,8 @@ class Course:
             return event.result
         if isinstance(event, Failed):
             self._diary.abandon("failed", event.reason)
+            if event.kind == DISK_FULL:
+                raise full_disk(self._paths.home, event.reason)
             raise NoResultError(
                 f"the pretraining {self._recipe.name!r} failed",
                 received=event.reason,

@@ -10,6 +10,7 @@ from tlsearch.config.pretraining import Pretraining
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.paths import Paths
 from tlsearch.pretraining.files import PretrainingFiles
+from tlsearch.redaction import redact_values
 from tlsearch.tracking.location import resolve_uri
 from tlsearch.tracking.tracker import Tracker, TrackingError, TrialState
 
@@ -60,7 +61,7 @@ class Diary:
             self._recipe.name,
             tracking.experiment or self._recipe.name,
             self._files.run_id(),
-            self._recipe.model_dump(mode="json"),
+            redact_values(self._recipe.model_dump(mode="json")),
             TAGS,
             None,
         )

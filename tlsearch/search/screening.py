@@ -23,7 +23,7 @@ from tlsearch.data.dataset import Dataset, pixel_store
 from tlsearch.errors import Interrupted, NoResultError, SetupError, TlsearchError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor
-from tlsearch.execution.failures import TIMEOUT, WORKER_LOST
+from tlsearch.execution.failures import DISK_FULL, SETUP, TIMEOUT, WORKER_LOST
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
@@ -241,7 +241,7 @@ def _better_below(one: Candidate) -> str | None:
 
 
 def _explain(event: Failed, candidate: Candidate) -> TlsearchError:
-    kind = SetupError if event.kind == "setup" else NoResultError
+    kind = SetupError if event.kind in (SETUP, DISK_FULL) else NoResultError
     return kind(
         f"{candidate.backbone.label} at {candidate.image_size} px could not be screened",
         received=event.reason,
