@@ -30,8 +30,8 @@ from tlsearch.data.photo import (
     read_opened,
 )
 
-_SMALL_BYTES = 256 * 1024
-"""A header is looked at on the event loop if no more comes with it."""
+_SMALL_BYTES = 128 * 1024
+"""A header is looked at on the event loop if no more comes with it: some take Pillow long."""
 _RUN_PIXELS = 1_000_000
 """Of all photos of one run together: they are decoded in about 10 ms."""
 _WAITING = 256
