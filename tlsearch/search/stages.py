@@ -226,6 +226,8 @@ class Stages:
         )
         self._study.enqueue(self._first_trials())
         supervisor.search(stop, self._floor)
+        # A kill may have come before it was done for the last one.
+        self._retention.after_trial(self._study.finished())
         if stop.signal is not None:
             raise self._interrupted(stop.signal)
 
