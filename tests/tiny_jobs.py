@@ -6,6 +6,7 @@ A worker imports this module by its name, so it imports nothing heavy.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from tlsearch.execution.events import (
     Started,
     Warned,
 )
-from tlsearch.execution.executor import Executor
+from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.pulse import beat
 from tlsearch.training.job import TrialResult
@@ -190,6 +191,28 @@ class Resumes(Asks):
             metrics = {self.metric: self.values[epoch - 1]}
             decision = channel.ask(EpochEnded(self.trial, epoch, metrics, 0.5))
         return self._result(epoch, decision)
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Another job, in a process that may grow by so many bytes once the framework has begun."""
+
+    trial: int
+    job: Job
+    room: int
+
+    def run(self, channel):
+        import keras
+        import numpy as np
+
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.zeros((8, 2)), np.zeros((8, 1)), verbose=0)
+        status = Path("/proc/self/status").read_text().splitlines()
+        kilobytes = next(line.split()[1] for line in status if line.startswith("VmSize"))
+        most = int(kilobytes) * 1024 + self.room
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+        return self.job.run(channel)
 
 
 @dataclass(frozen=True)

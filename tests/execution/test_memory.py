@@ -22,6 +22,7 @@ class ResourceExhaustedError(Exception):
         RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 123 bytes."),
         RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY"),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("Operation received an exception:Status: 1, message: could not create a"),
         RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"),
     ],
     ids=lambda error: str(error)[:24],
@@ -32,7 +33,11 @@ def test_errors_of_memory(error):
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.ENOSPC, "No space left on device"), ValueError("shapes differ"), KeyError("x")],
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        ValueError("shapes differ"),
+        RuntimeError("Operation received an exception:Status: 3, message: not implemented"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_other_errors(error):

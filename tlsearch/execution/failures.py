@@ -9,7 +9,7 @@ from PIL import UnidentifiedImageError
 
 from tlsearch.disk import is_disk_full
 from tlsearch.errors import DataError, NonFiniteLossError, TlsearchError
-from tlsearch.execution.memory import is_out_of_memory
+from tlsearch.execution.memory import is_out_of_memory, tells_of_memory
 from tlsearch.redaction import redact
 
 OUT_OF_MEMORY = "out_of_memory"
@@ -42,4 +42,8 @@ def classify(error: BaseException) -> str:
 def reason(error: BaseException) -> str:
     """What the error says, with its type where it is not one of ours; no credentials."""
     text = redact(str(error).strip()) or type(error).__name__
-    return text if isinstance(error, TlsearchError) else f"{type(error).__name__}: {text[:LONGEST]}"
+    if isinstance(error, TlsearchError):
+        return text
+    # TensorFlow says what ran out below a traceback of the graph.
+    telling = (line.strip() for line in text.splitlines() if tells_of_memory(line))
+    return f"{type(error).__name__}: {next(telling, text)[:LONGEST]}"

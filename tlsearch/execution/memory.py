@@ -19,6 +19,9 @@ _WORDS = (
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
     "memoryerror",
+    "oom when allocating",
+    # oneDNN's status 1 is `dnnl_out_of_memory`, under whatever message TensorFlow passes it on.
+    "exception:status: 1,",
 )
 """What TensorFlow, XLA, CUDA, onnxruntime, OpenBLAS, libc, C++ and Python say, in small letters."""
 
