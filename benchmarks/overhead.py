@@ -39,8 +39,12 @@ from tlsearch.search.recorder import Recorder
 from tlsearch.search.reports import TrialReports
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
+from tlsearch.search.tracking_listener import SweepListener
 from tlsearch.tracking.location import resolve_uri
 from tlsearch.tracking.mlflow_tracker import MLflowTracker
+from tlsearch.tracking.records import SweepOpened
+from tlsearch.tracking.replayer import Replayer
+from tlsearch.tracking.spool import Spool
 from tlsearch.training.trained import TrainedTrial
 
 PARTS: dict[str, tuple[type, ...]] = {
@@ -100,8 +104,20 @@ def measure(sweep: Sweep, paths: Paths) -> dict[str, float]:
     study = SweepStudy.open(sweep, paths)
     tracker = MLflowTracker(resolve_uri(None, None, paths))
     reports = TrialReports(sweep, paths, dataset)
-    recorder = Recorder(tracker, sweep, reports, ignore)
-    recorder.open(lambda: tracker.open_sweep("overhead", "o", None, {}, {}, None), study.note_run)
+    folder = paths.sweep(sweep.name)
+    spool = Spool(
+        folder.spool / "me.jsonl", SweepOpened(name="overhead", experiment="o", study="1")
+    )
+    replayer = Replayer(
+        spool,
+        str(tracker.store),
+        lambda: tracker,
+        folder.folder,
+        SweepListener(study.note_run, ignore),
+        lambda *_: None,
+    )
+    replayer.start()
+    recorder = Recorder(spool, replayer, sweep, reports, folder.folder, ignore)
     recorder.drain()
     executor = _executor(paths)
     make_job = _job_maker(sweep, paths, dataset)
