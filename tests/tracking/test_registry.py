@@ -14,7 +14,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tlsearch.errors import BundleError
 from tlsearch.export.checksums import verify_checksums, write_checksums
 from tlsearch.export.golden import Golden, read_golden, write_golden
+from tlsearch.tracking import registry
 from tlsearch.tracking.registry import read_signature
+from tlsearch.tracking.tracker import TrackingError
 
 SIZE, CLASSES = 8, 3
 FILES = {"model.onnx", "bundle.json", "golden.npz", "SHA256SUMS"}
@@ -111,6 +113,25 @@ def test_the_same_model_keeps_its_version(tracker, client, trial, bundle):
     second = tracker.register(trial, bundle, "twice", {})
     assert (first, second) == ("1", "2")
     assert str(client.get_model_version_by_alias("twice", "champion").version) == "2"
+
+
+@pytest.mark.parametrize("step", ["_upload", "_copy_metrics", "_create_version"])
+def test_a_registration_that_was_cut_short_leaves_no_second_model(
+    tracker, client, trial, bundle, monkeypatch, step
+):
+    def fail(*arguments):
+        raise ConnectionResetError("cut short")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, step, fail)
+        with pytest.raises(TrackingError, match="failed"):
+            tracker.register(trial, bundle, "cut", {})
+    version = tracker.register(trial, bundle, "cut", {})
+    experiment = client.get_run(trial).info.experiment_id
+    (model,) = client.search_logged_models([experiment], f"source_run_id = '{trial}'")
+    assert model.model_id == model_id_of(client, "cut", version)
+    assert model.status == "READY"
+    assert {metric.key: metric.value for metric in model.metrics} == {"val_accuracy": 0.9}
 
 
 def test_the_requirements_are_those_of_the_model_alone(tracker, client, trial, bundle):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsearch.errors import TlsearchError
 from tlsearch.redaction import redact_error
+from tlsearch.tracking.database import make_database
 from tlsearch.tracking.location import SQLITE, TrackingStore, prepare_environment
 from tlsearch.tracking.tracker import EntryRefused, StoreUnreachable, TrackingError
 
@@ -34,6 +35,7 @@ def connect(store: TrackingStore) -> MlflowClient:
     prepare_environment()
     with translate_errors(store), _alone(store):
         if not store.is_server:
+            make_database(store.uri)
             _look_at_database(store.uri)
         from mlflow import MlflowClient
 

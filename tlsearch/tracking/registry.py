@@ -49,7 +49,7 @@ def register_bundle(
     version = _registered(client, run_id, name, digest)
     if version is None:
         run = client.get_run(run_id)
-        model = _log_model(client, run, bundle, name)
+        model = _find_model(client, run, name, digest) or _log_model(client, run, bundle, name)
         version = _create_version(client, name, model, {**tags, DIGEST_TAG: digest})
     # Last, so that whoever loads the champion never finds half of it.
     client.set_registered_model_alias(name, ALIAS, version)
@@ -103,6 +103,21 @@ def _named_by_environment(uri: str) -> Iterator[None]:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
+def _find_model(client: MlflowClient, run: Run, name: str, digest: str) -> LoggedModel | None:
+    """The model that was logged of this bundle before its registration was cut short.
+
+    One whose own logging was cut short is deleted.
+    """
+    made = f"source_run_id = '{run.info.run_id}' AND name = '{name}'"
+    query = f"{made} AND tags.`{DIGEST_TAG}` = '{digest}'"
+    found = client.search_logged_models([run.info.experiment_id], query)
+    whole = [model for model in found if model.status == "READY"]
+    for model in found:
+        if model not in whole:
+            client.delete_logged_model(model.model_id)
+    return whole[0] if whole else None
+
+
 def _log_model(client: MlflowClient, run: Run, bundle: Path, name: str) -> LoggedModel:
     """Log an MLflow 3 model of the run, with the run's parameters and last metrics."""
     from mlflow.entities import LoggedModelOutput
@@ -111,6 +126,7 @@ def _log_model(client: MlflowClient, run: Run, bundle: Path, name: str) -> Logge
         run.info.experiment_id,
         name=name,
         source_run_id=run.info.run_id,
+        tags={DIGEST_TAG: _digest(bundle / CHECKSUMS_FILE)},
         params=run.data.params,
         model_type="classifier",
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 from pathlib import Path
 
+from tlsearch.errors import BundleError
 from tlsearch.export.checksums import CHECKSUMS_FILE
 from tlsearch.tracking.listener import Listener
 from tlsearch.tracking.records import (
@@ -169,7 +170,10 @@ class Replay:
         if record.name is None:
             self._tracker.log_artifacts(run, bundle, record.folder)
             return
-        version = self._tracker.register(run, bundle, record.name, record.tags)
+        try:
+            version = self._tracker.register(run, bundle, record.name, record.tags)
+        except BundleError as error:
+            raise EntryRefused(error.what, received=error.received, hint=error.hint) from error
         self._listener.registered(record.name, version)
 
     @_tell.register
