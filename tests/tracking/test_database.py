@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
-from faults import environment, has_struck, kill, refuse
+from faults import environment, kill
 
 CONNECT = """
 import sys
@@ -42,16 +41,6 @@ def test_a_kill_in_the_midst_of_the_migrations(tmp_path, nth):
     again = _connect(database)
     assert again.returncode == 0, again.stderr
     assert list(tmp_path.glob("*.making*")) == []
-
-
-@pytest.mark.slow
-def test_a_database_that_cannot_take_its_name(tmp_path):
-    home = tmp_path / "home"
-    faults = environment(tmp_path / "f", refuse(home / "mlflow.db", 3, error=errno.EIO))
-    done = _connect(home / "mlflow.db", **faults)
-    assert has_struck(tmp_path / "f") == (done.returncode != 0)
-    assert _connect(home / "mlflow.db").returncode == 0
-    assert list(home.glob("*.making*")) == []
 
 
 def test_what_is_there_stays(tmp_path):
