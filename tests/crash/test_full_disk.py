@@ -38,7 +38,8 @@ def _mounted(place, *options):
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        # Lazily, because a worker may be a moment behind the command that has ended.
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.fixture
@@ -54,9 +55,14 @@ def _states(home):
     if not database.exists():
         return []
     storage = optuna.storages.RDBStorage(f"sqlite:///{database}")
-    if "tiny" not in optuna.study.get_all_study_names(storage):
-        return []
-    return [t.state for t in optuna.load_study(study_name="tiny", storage=storage).get_trials()]
+    try:
+        if "tiny" not in optuna.study.get_all_study_names(storage):
+            return []
+        study = optuna.load_study(study_name="tiny", storage=storage)
+        return [trial.state for trial in study.get_trials()]
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _assert_goes_on(home, file, trials=2):
