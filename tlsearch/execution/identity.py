@@ -36,6 +36,3 @@ class Identity:
         """Fit for a file's name; names sort by host and process."""
         host = re.sub(r"[^A-Za-z0-9]+", "-", self.host)
         return f"{host}.{self.pid}.{self.began}.{self.token}"
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"

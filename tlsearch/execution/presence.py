@@ -38,11 +38,6 @@ def is_present(folder: Path, name: str) -> bool:
     return _is_held(folder / f"{name}{_SUFFIX}")
 
 
-def is_known(folder: Path, name: str) -> bool:
-    """Whether the one of that name was here and has neither left nor been swept out."""
-    return (folder / f"{name}{_SUFFIX}").is_file()
-
-
 def everybody(folder: Path) -> Iterator[str]:
     """The names of those who are here; what the dead have left behind is removed."""
     for file in sorted(folder.glob(f"*{_SUFFIX}")):

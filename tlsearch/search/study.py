@@ -159,13 +159,6 @@ class SweepStudy(StudyNotes):
         mine = self.crew.name
         return [one.number for one in self.running() if one.user_attrs.get(OWNER) != mine]
 
-    def living_runs(self) -> set[str]:
-        """The tracker's runs of the trials that others train now."""
-        others = self.crew.others()
-        numbers = [one.number for one in self.running() if one.user_attrs.get(OWNER) in others]
-        runs = self.runs()
-        return {runs[number] for number in numbers if number in runs}
-
     def is_spent(self) -> bool:
         """Whether the sweep's budget is used up by what has ended."""
         return self._is_spent(len(self.finished()))
