@@ -31,7 +31,9 @@ class Parts(keras.utils.PyDataset):
     def __init__(
         self, batches: list[np.ndarray], make: Callable[[np.ndarray], Shown], parts: int
     ) -> None:
-        super().__init__(workers=FETCHING)
+        # With threads, Keras on JAX loses its first look at a batch and shows that one last: each
+        # step would then learn from parts of two batches.
+        super().__init__(workers=FETCHING if keras.backend.backend() == "tensorflow" else 1)
         self._count = len(batches) * parts
         self._parts = parts
         self._make = lru_cache(FETCHING + 1)(lambda number: make(batches[number]))
