@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What came of an export. `test` is None where the test split was left alone."""
+    """What came of an export.
+
+    `parity` is None where an earlier start has made the bundle, `test` where the test split was
+    left alone.
+    """
 
     bundle: Path
-    parity: Parity
+    parity: Parity | None
     test: dict[str, float] | None
     manifest: Manifest
 

@@ -11,14 +11,17 @@ from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset
 from tlsearch.disk import full_disk
-from tlsearch.errors import NoResultError
+from tlsearch.errors import BundleError, NoResultError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.failures import DISK_FULL
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
+from tlsearch.export.bundle import is_as_asked
+from tlsearch.export.checksums import verify_checksums
 from tlsearch.export.job import ExportJob, ExportResult
 from tlsearch.export.judgement import JudgeJob
+from tlsearch.export.manifest import Manifest
 from tlsearch.export.trial_job import TrialJob
 from tlsearch.paths import Paths
 
@@ -82,11 +85,33 @@ class Delivery:
         facts = {
             "bundle": str(output),
             "test": result.test,
-            "parity": result.parity.as_dict(),
+            "parity": result.parity.as_dict() if result.parity else None,
             **result.manifest.model_dump(mode="json", include=_TOLD),
         }
         self._notify(Notice("exported", {"trial": number, **facts}))
         return result
+
+    def find(self, trial: int, bundle: Path, run: str | None) -> ExportResult | None:
+        """The champion's bundle as an earlier start has made it, if that came so far.
+
+        A bundle that is made again is another one, and would be registered once more.
+
+        Args:
+            run: the tracker's run of the trial, by which the bundle is known: after `--new` there
+                is another trial of the same number.
+        """
+        try:
+            verify_checksums(bundle)
+            manifest = Manifest.read(bundle)
+        except BundleError:
+            return None
+        made_of = (manifest.run.trial, manifest.run.mlflow_run, manifest.run.dataset)
+        is_same = run is not None and made_of == (trial, run, self._dataset.digest)
+        test = manifest.metrics.test
+        if not is_same or test is None or not is_as_asked(manifest, self._sweep.export):
+            return None
+        metrics = {"accuracy": test.accuracy, **test.others}
+        return ExportResult(bundle, parity=None, test=metrics, manifest=manifest)
 
     def judge(
         self, number: int, configuration: Configuration, executor: Executor

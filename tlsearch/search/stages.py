@@ -279,7 +279,7 @@ class Stages:
         recorder.drain()
         run = self._study.run_of(best.number)
         delivery = Delivery(self._sweep, self._paths, dataset, self._notify)
-        result = delivery.export(
+        result = delivery.find(best.number, self._folder.bundle, run) or delivery.export(
             best.number,
             configuration,
             self._folder.bundle,
