@@ -5,8 +5,8 @@
 
 CHECKOUT is a folder with another version's source, such as a `git worktree` of an earlier commit.
 Each round runs `tlsearch run` once from each, in turn, in a home of its own; the other one begins
-every second round. Both use this Python and its packages. Printed are seconds of wall clock, from the
-start of the command to its end, and of processor, of all its processes, and their ratios.
+every second round. Both use this Python and its packages. Printed are seconds of wall clock, from
+the start of the command to its end, and of processor, of all its processes, and their ratios.
 """
 
 from __future__ import annotations
