@@ -13,7 +13,8 @@ from serving import Bundle, Engine
 from tlsearch.config.loading import load
 from tlsearch.data.dataset import prepare
 from tlsearch.paths import Paths
-from tlsearch.search.study import DELIVERED, TEST, SweepStudy
+from tlsearch.search.notes import DELIVERED, TEST
+from tlsearch.search.study import SweepStudy
 from tlsearch.training.trained import TrainedTrial
 
 pytestmark = pytest.mark.slow
