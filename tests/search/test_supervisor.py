@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 from optuna.trial import TrialState
-from tiny_jobs import Asks, Dies, Fits, Freezes, Judges, Raises, Resumes, is_alive, local_executor
+from tiny_jobs import (
+    Asks,
+    Crawls,
+    Dies,
+    Fits,
+    Freezes,
+    Judges,
+    Raises,
+    Resumes,
+    is_alive,
+    local_executor,
+)
 from tiny_tracker import ListTracker, TinyReports, make_recorder
 
 from tlsearch.errors import DataError, DiskError, NonFiniteLossError, NoResultError, WeightsError
@@ -164,14 +175,30 @@ def test_what_a_killed_supervisor_would_have_pruned_is_pruned(search, make_sweep
     assert study.trials()[6].intermediate_values == {1: 0.1}
 
 
-def test_a_lost_worker_costs_an_attempt_and_not_the_trial(search, make_sweep, tmp_path):
+def test_a_lost_worker_costs_a_start_and_not_the_trial(search, make_sweep, tmp_path):
     job = _training(0.2, 0.6, fatal_starts=2, folder=tmp_path)
     study, notices, tracker = search(make_sweep(budget={"trials": 1}), job)
     (trial,) = study.trials()
     assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.6)
-    assert trial.user_attrs["attempts"] == 3
+    assert trial.user_attrs["attempts"] == 1
     assert _events(notices, "trial_retried") == [("trial_retried", 0)] * 2
     assert tracker.states() == {"run-0": "complete"}
+
+
+def test_a_trial_that_comes_an_epoch_further_each_time_is_started_as_often_as_it_takes(
+    search, make_sweep, tmp_path
+):
+    """Three starts are lost where two are allowed, each after an epoch more."""
+    sweep = make_sweep(budget={"trials": 1}, on_failure={"max_attempts": 2})
+    values = (0.1, 0.2, 0.3, 0.4)
+
+    def make_job(number, *_):
+        return Crawls(number, values, folder=tmp_path)
+
+    study, notices, _ = search(sweep, make_job)
+    assert _states(study) == [TrialState.COMPLETE]
+    assert len(_events(notices, "trial_retried")) == 3
+    assert study.trials()[0].intermediate_values == dict(enumerate(values, start=1))
 
 
 def test_a_worker_that_is_lost_each_time_ends_the_trial(search, make_sweep):
@@ -312,7 +339,7 @@ def test_what_a_stopped_worker_would_have_done_counts_once(search, make_sweep, t
     assert "no progress" in retried["reason"]
     first, second = study.trials()
     assert _states(study) == [TrialState.COMPLETE] * 2
-    assert (first.user_attrs["attempts"], second.user_attrs["attempts"]) == (2, 1)
+    assert (first.user_attrs["attempts"], second.user_attrs["attempts"]) == (1, 1)
     assert first.intermediate_values == {1: 0.2, 2: 0.6, 3: 0.4}
     assert len(_events(notices, "trial_ended")) == 2
 

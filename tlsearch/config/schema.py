@@ -302,7 +302,8 @@ class Store(Strict):
 
 class OnFailure(Strict):
     max_attempts: int = Field(default=3, ge=1)
-    """How often a trial is started whose worker process dies, or makes no progress."""
+    """How often in a row a trial is started whose worker process dies, or makes no progress, before
+    it comes an epoch further."""
     max_consecutive: int = Field(default=5, ge=1)
     """The sweep stops after so many failed trials in a row."""
     out_of_memory: Literal["halve_batch", "fail"] = "halve_batch"

@@ -23,7 +23,7 @@ from tlsearch.execution.failures import (
 class Action(Enum):
     """What becomes of a trial that has failed."""
 
-    RETRY = "it is started again, `on_failure.max_attempts` times at most"
+    RETRY = "it is started again, `on_failure.max_attempts` times in a row at most"
     HALVE = "it goes on with half the photos at a time"
     FAIL = "it has failed"
     STOP = "it waits for the sweep's next run, and no other trial is begun"
@@ -64,7 +64,8 @@ def decide(kind: str, settings: OnFailure, attempt: int, batch: Batch) -> Action
 
     Args:
         kind: its class.
-        attempt: the trial's, from 1; starts with a smaller batch are not counted.
+        attempt: the trial's, from 1 since it last came an epoch further; starts with a smaller
+            batch are not counted.
         batch: as the trial was shown it.
     """
     action = _ACTIONS[kind]

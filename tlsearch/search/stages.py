@@ -22,6 +22,7 @@ from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
+from tlsearch.search.active import PARTS
 from tlsearch.search.again import train_again
 from tlsearch.search.claims import OWNER
 from tlsearch.search.comparison import compare
@@ -37,7 +38,7 @@ from tlsearch.search.screened import ScreeningResult
 from tlsearch.search.screening import Screening, is_wanted
 from tlsearch.search.screening_report import ScreeningReport
 from tlsearch.search.study import SweepStudy
-from tlsearch.search.supervisor import PARTS, Supervisor
+from tlsearch.search.supervisor import Supervisor
 from tlsearch.search.weights import fetch_weights
 from tlsearch.training.job import TrainJob
 from tlsearch.training.trained import TrainedTrial

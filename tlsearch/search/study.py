@@ -274,6 +274,10 @@ class SweepStudy(StudyNotes):
         """Whether `report` can be True after this epoch."""
         return self._sweep.search.pruner != "none" and epoch >= first_verdict(self._sweep)
 
+    def reached(self, trial: Trial) -> int:
+        """The last epoch of a trial that was reported, whoever trained it; 0 before the first."""
+        return max(self._reported.get(trial.number, ()), default=0)
+
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
         """Report an epoch's objective; True if the trial should be pruned.
 

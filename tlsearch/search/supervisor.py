@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from optuna.trial import Trial, TrialState
@@ -14,7 +13,7 @@ from optuna.trial import Trial, TrialState
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.disk import Floor
-from tlsearch.errors import DataError, DiskError, NoResultError
+from tlsearch.errors import DataError, DiskError
 from tlsearch.execution.events import (
     Decision,
     EpochEnded,
@@ -30,6 +29,8 @@ from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.failures import NAN_LOSS, WORKER_LOST, classify, reason
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
+from tlsearch.search.active import ATTEMPTS, MICRO_BATCH, PARTS, ActiveTrial
+from tlsearch.search.breaker import Breaker
 from tlsearch.search.claims import TrialTakenOver
 from tlsearch.search.failures import Action, Batch, decide, explain_full_disk
 from tlsearch.search.leaderboard import row
@@ -39,33 +40,11 @@ if TYPE_CHECKING:
     from tlsearch.search.recorder import Recorder
     from tlsearch.training.job import TrialResult
 
-ATTEMPTS, PARTS = "attempts", "parts"
-"""User attributes of a trial: how often it was started, in how many parts it is shown a batch."""
-
-MICRO_BATCH = "micro_batch"
 NO_FLOOR = Floor((), 0)
 PAUSE = 2.0
 """Seconds between two looks for work that others may have left."""
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-
-
-@dataclass(frozen=True)
-class ActiveTrial:
-    """A trial whose job runs now."""
-
-    trial: Trial
-    configuration: Configuration
-    attempt: int
-    batch: Batch
-    counts: dict[str, int] = field(default_factory=dict)
-    """Of its network's parameters, once that is built."""
-
-    @property
-    def facts(self) -> dict[str, object]:
-        """What is known of it however it ends."""
-        shown = {MICRO_BATCH: self.batch.micro} if self.batch.parts > 1 else {}
-        return {**self.counts, **shown}
 
 
 class Supervisor:
@@ -93,8 +72,7 @@ class Supervisor:
         self._notify = notify
         self._active: dict[int, ActiveTrial] = {}
         self._waiting: deque[Trial] = deque()
-        self._failures = 0
-        self._last_failure = ""
+        self._breaker = Breaker(sweep.on_failure.max_consecutive)
         self._said: set[tuple[object, ...]] = set()
         self._asks_again = 0.0
         self._has_waited = False
@@ -124,26 +102,17 @@ class Supervisor:
             raise self._full
         if self._lacking is not None and not stop and not self._study.is_spent():
             raise self._lacking
-        if self._is_broken():
-            raise NoResultError(
-                f"the last {self._failures} trials failed one after the other",
-                received=self._last_failure,
-                expected="trials that train",
-                hint="mend the cause and run the same command again; the log files are named above",
-            )
+        self._breaker.check()
 
     def _may_begin(self, stop: StopRequest, floor: Floor) -> bool:
         """Whether another trial may be begun now."""
-        if stop or self._is_broken() or self._full:
+        if stop or self._breaker.is_open or self._full:
             return False
         self._lacking = floor.lacking()
         return self._lacking is None
 
-    def _is_broken(self) -> bool:
-        return self._failures >= self._sweep.on_failure.max_consecutive
-
     def _fill(self) -> None:
-        while len(self._executor.running) < self._executor.capacity and not self._is_broken():
+        while len(self._executor.running) < self._executor.capacity and not self._breaker.is_open:
             trial = self._next()
             if trial is None:
                 return
@@ -164,7 +133,7 @@ class Supervisor:
 
     def _waits_for_others(self, stop: StopRequest) -> bool:
         """Whether trials run elsewhere, whose owners may die and leave them to this one."""
-        if stop or self._is_broken() or self._lacking or self._full:
+        if stop or self._breaker.is_open or self._lacking or self._full:
             return False
         others = self._study.elsewhere()
         if others and not self._has_waited:
@@ -178,7 +147,7 @@ class Supervisor:
         self._study.note(trial, "configuration", configuration.flat())
         self._recorder.start(trial.number, configuration, attempt)
         if attempt > self._sweep.on_failure.max_attempts:
-            tried = f"gave up after {attempt - 1} attempts"
+            tried = f"gave up after {attempt - 1} attempts that came no epoch further"
             self._end_without_result(trial, Failed(trial.number, WORKER_LOST, tried))
             return
         batch = Batch(self._sweep.train.batch_size, int(trial.user_attrs.get(PARTS, 1)))
@@ -254,6 +223,7 @@ class Supervisor:
 
     def _answer(self, active: ActiveTrial, event: EpochEnded, stop: StopRequest) -> None:
         value = event.metrics[self._sweep.objective.metric]
+        is_news = event.epoch > self._study.reached(active.trial)
         # The worker waits for the answer, so what does not change it comes afterwards.
         waits = self._study.may_prune(event.epoch)
         try:
@@ -265,6 +235,10 @@ class Supervisor:
         self._executor.answer(event.trial, decision)
         if not waits:
             self._study.report(active.trial, event.epoch, value)
+        if is_news and active.attempt > 1:
+            # What counts is how often it was started in a row and came no further.
+            active.attempt = 1
+            self._study.note(active.trial, ATTEMPTS, 1)
         self._recorder.epoch(event.trial, event.epoch, event.metrics, event.seconds)
         facts = {"trial": event.trial, "epoch": event.epoch, "metrics": dict(event.metrics)}
         self._notify(Notice("epoch", {**facts, "seconds": event.seconds}))
@@ -303,7 +277,7 @@ class Supervisor:
             "best_value": result.value,
             "metrics": result.metrics,
         }
-        self._failures = 0
+        self._breaker.close()
         self._tell(active.trial, STATES[result.state], result.value, facts)
         self._recorder.finish(active.trial.number, result)
 
@@ -349,8 +323,7 @@ class Supervisor:
         self._notify(Notice("warning", {"text": text}))
 
     def _end_without_result(self, trial: Trial, failed: Failed) -> None:
-        self._failures += 1
-        self._last_failure = f"{failed.kind}: {failed.reason}"
+        self._breaker.note(failed)
         facts: dict[str, object] = {"failure": failed.kind, "reason": failed.reason}
         if failed.log:
             facts["log"] = failed.log
