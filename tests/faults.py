@@ -25,9 +25,13 @@ def kill(at, when="before", nth=1, process="supervisor"):
     return {"at": at, "when": when, "nth": nth, "process": process}
 
 
-def count(at, file):
-    """No fault: notes each call that has come back, in all processes; `calls` reads it."""
-    return {"at": at, "count": str(file), "process": "any"}
+def count(at, file, pause=0.0):
+    """No fault: notes each call that has come back, in all processes; `calls` reads it.
+
+    Args:
+        pause: seconds by which each call is longer.
+    """
+    return {"at": at, "count": str(file), "pause": pause, "process": "any"}
 
 
 def calls(file):

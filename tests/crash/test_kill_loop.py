@@ -20,8 +20,11 @@ from tiny_sweeps import SWEEP, tlsearch, write_sweep
 pytestmark = pytest.mark.slow
 
 TRIALS, EPOCHS, KILLS = 12, 3, 30
+# What is killed thirty times before its first epoch should not have failed for that.
 TEXT = SWEEP.replace("trials: 4", f"trials: {TRIALS}\non_failure: {{max_attempts: {KILLS + 1}}}")
 LEARN = "tlsearch.training.learner:Learner.learn"
+PAUSE = 0.6
+"""Seconds more for each epoch: quicker ones are gathered before a checkpoint is written."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def _kill_somewhere(running, moment):
 @pytest.mark.parametrize("seed", [0])
 def test_thirty_kills(tmp_path, file, undisturbed, seed):
     home, learned = tmp_path / "home", tmp_path / "learned"
-    extra = environment(tmp_path / "f", count(LEARN, learned))
+    extra = environment(tmp_path / "f", count(LEARN, learned, PAUSE))
     moment, kills = random.Random(seed), 0
     while kills < KILLS:
         running = Killable(home, file, **extra)

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.slow
 TRIALS, EPOCHS = 3, 3
 TEXT = SWEEP.replace("trials: 4", f"trials: {TRIALS}")
 LEARN = "tlsearch.training.learner:Learner.learn"
+PAUSE = 0.6
+"""Seconds more for each epoch: quicker ones are gathered before a checkpoint is written."""
 
 SUPERVISOR = {
     "after ask": kill("tlsearch.search.claims:Claims.ask", "after", 2),
@@ -69,7 +71,9 @@ def file(tmp_path_factory):
 def undisturbed(tmp_path_factory, file):
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     learned = home.parent / "learned"
-    done = tlsearch(home, "run", file, **environment(home.parent / "f", count(LEARN, learned)))
+    done = tlsearch(
+        home, "run", file, **environment(home.parent / "f", count(LEARN, learned, PAUSE))
+    )
     assert done.returncode == 0, done.stderr
     assert calls(learned) == TRIALS * EPOCHS
     return state_of(home), champion_of(home)
@@ -94,7 +98,7 @@ def run(tmp_path, file):
     home, learned = tmp_path / "home", tmp_path / "learned"
 
     def run_with(*faults):
-        extra = environment(tmp_path / "f", count(LEARN, learned), *faults)
+        extra = environment(tmp_path / "f", count(LEARN, learned, PAUSE), *faults)
         return tlsearch(home, "run", file, "--json", **extra)
 
     return run_with

@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import time
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -80,6 +81,7 @@ class Count:
         @functools.wraps(function)
         def wrapped(*arguments, **named):
             result = function(*arguments, **named)
+            time.sleep(self.given["pause"])
             file = REAL_OPEN(self.given["count"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
             REAL_WRITE(file, b"x")
             os.close(file)
