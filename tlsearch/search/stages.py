@@ -9,27 +9,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
-from tlsearch.config.configuration import Configuration
 from tlsearch.config.loading import dump
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset
 from tlsearch.disk import Floor
-from tlsearch.errors import Interrupted, NoResultError
+from tlsearch.errors import Interrupted
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
-from tlsearch.search.active import PARTS
-from tlsearch.search.again import train_again
-from tlsearch.search.claims import OWNER
 from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
+from tlsearch.search.handover import ERRAND, Handover
+from tlsearch.search.jobs import job_maker
 from tlsearch.search.leaderboard import leaderboard, row
-from tlsearch.search.notes import DeliveryPlace
-from tlsearch.search.photos import decode, prepare_photos
+from tlsearch.search.photos import prepare_photos
 from tlsearch.search.recorder import Recorder
 from tlsearch.search.recording import Recording, tell_the_rest
 from tlsearch.search.result import SweepResult
@@ -40,8 +35,6 @@ from tlsearch.search.screening_report import ScreeningReport
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.supervisor import Supervisor
 from tlsearch.search.weights import fetch_weights
-from tlsearch.training.job import TrainJob
-from tlsearch.training.trained import TrainedTrial
 
 
 class Stages:
@@ -57,6 +50,7 @@ class Stages:
         self._notify = notify
         self._command = command
         self._retention = Retention(sweep, self._folder)
+        self._handover = Handover(sweep, self._folder, study, notify)
         places = (paths.home, paths.store, self._folder.folder)
         self._floor = Floor(places, sweep.execution.min_free_gb)
 
@@ -84,7 +78,7 @@ class Stages:
                 self._search(dataset, recorder, executor, stop)
                 best = self._study.champion().number
                 mine = errand.enter_context(
-                    self._errand("delivery", self._is_delivered, stop, self._can_deliver)
+                    self._errand(ERRAND, self._handover.is_done, stop, self._handover.is_for_me)
                 )
                 if mine:
                     best = self._deliver(dataset, recorder, executor)
@@ -125,29 +119,7 @@ class Stages:
     def _is_over(self) -> bool:
         if not self._study.is_spent() or self._study.running():
             return False
-        return self._is_delivered()
-
-    def _is_delivered(self) -> bool:
-        if self._study.delivered() != self._study.champion().number:
-            return False
-        return self._elsewhere() is not None or self._folder.bundle.is_dir()
-
-    def _elsewhere(self) -> DeliveryPlace | None:
-        """Where the bundle lies, if that is another home, and not known to be gone from it."""
-        place = self._study.delivery_place()
-        if place is None or place.is_at(self._folder.bundle) or place.is_gone:
-            return None
-        return place
-
-    def _can_deliver(self) -> bool:
-        """Whether the champion's weights are here, or nobody is left who has them."""
-        best = self._study.champion()
-        return self._has_weights(best.number) or not self._study.crew.has_neighbour_of(
-            best.user_attrs.get(OWNER)
-        )
-
-    def _has_weights(self, number: int) -> bool:
-        return TrainedTrial(self._folder.trial(number)).has_weights
+        return self._handover.is_done()
 
     def _prepare_data(self) -> Dataset:
         dataset = prepare_photos(self._sweep, self._paths)
@@ -223,7 +195,12 @@ class Stages:
         self, dataset: Dataset, recorder: Recorder, executor: Executor, stop: StopRequest
     ) -> None:
         supervisor = Supervisor(
-            self._sweep, self._study, executor, self._job_maker(dataset), recorder, self._watch
+            self._sweep,
+            self._study,
+            executor,
+            job_maker(self._study, dataset, self._paths),
+            recorder,
+            self._watch,
         )
         self._study.enqueue(self._first_trials())
         supervisor.search(stop, self._floor)
@@ -246,81 +223,13 @@ class Stages:
             hint=f"to continue: {self._command}",
         )
 
-    def _job_maker(self, dataset: Dataset) -> Callable[[int, Configuration, int], TrainJob]:
-        sweep, key = self._study.sweep, self._study.key
-        decoded: set[int] = set()
-
-        def make_job(number: int, configuration: Configuration, parts: int) -> TrainJob:
-            if configuration.image_size not in decoded:
-                decode(dataset, self._paths, configuration.image_size)
-                decoded.add(configuration.image_size)
-            return TrainJob(number, sweep, configuration, dataset, self._paths, parts, key)
-
-        return make_job
-
-    def _bring_weights(self, trial: FrozenTrial, dataset: Dataset, executor: Executor) -> None:
-        """Train a trial again whose weights are in another home, and with nobody who lives."""
-        if self._has_weights(trial.number):
-            return
-        self._notify(Notice("training_again", {"trial": trial.number}))
-        configuration = self._study.configuration_of(trial)
-        parts = int(trial.user_attrs.get(PARTS, 1))
-        job = self._job_maker(dataset)(trial.number, configuration, parts)
-        value = train_again(job, executor)
-        if value != trial.value:
-            text = f"trial {trial.number}, trained again, gave {value} instead of {trial.value}"
-            self._notify(Notice("warning", {"text": text}))
-
     def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> int:
-        """Export, judge and register the champion; its number."""
-        best = self._study.champion()
-        self._notify(Notice("champion", row(best)))
-        configuration = self._study.configuration_of(best)
-        self._bring_weights(best, dataset, executor)
-        recorder.drain()
-        run = self._study.run_of(best.number)
         delivery = Delivery(self._sweep, self._paths, dataset, self._notify)
-        result = delivery.find(best.number, self._folder.bundle, run) or delivery.export(
-            best.number,
-            configuration,
-            self._folder.bundle,
-            executor=executor,
-            judge=True,
-            run=run,
-        )
-        if result.test is not None:
-            self._study.note_test(best.number, result.test)
-        rival = self._judge_rival(delivery, recorder, executor)
-        if self._study.errands.are_mine("delivery"):
-            delivery.register(best.number, result, recorder, rival)
-        recorder.drain()
-        return best.number
-
-    def _judge_rival(
-        self, delivery: Delivery, recorder: Recorder, executor: Executor
-    ) -> int | None:
-        """Judge the champion's rival too, unless that was done; its number.
-
-        The champion is delivered even where its rival cannot be judged.
-        """
-        rival = self._study.rival()
-        if rival is None:
-            return None
-        number = rival.number
-        try:
-            if (metrics := self._study.test_of(number)) is None:
-                configuration = self._study.configuration_of(rival)
-                self._bring_weights(rival, delivery.dataset, executor)
-                metrics = delivery.judge(number, configuration, executor)
-                self._study.note_test(number, metrics)
-        except NoResultError as error:
-            self._notify(Notice("warning", {"text": f"nothing is compared: {error}"}))
-            return None
-        delivery.record_test(number, metrics, recorder)
-        return number
+        make_job = job_maker(self._study, dataset, self._paths)
+        return self._handover.carry_out(delivery, make_job, recorder, executor)
 
     def _result(self) -> SweepResult:
-        elsewhere = self._elsewhere()
+        elsewhere = self._handover.elsewhere()
         return SweepResult(
             sweep=self._sweep,
             trials=leaderboard(self._study.trials(), self._sweep.objective),
