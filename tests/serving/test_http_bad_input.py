@@ -224,16 +224,20 @@ def test_a_bomb(client, encoding):
     assert memory() - before < 150_000_000
 
 
+# The time would be in it, and so in the names of tests.
+PACKED = gzip.compress(b"{}", mtime=0)
+
+
 @pytest.mark.parametrize(
     ("encoding", "content", "status"),
     [
         ("gzip", b"no gzip", 400),
-        ("gzip", gzip.compress(b"{}")[:-9], 400),
-        ("gzip", gzip.compress(b"{}") + b"more", 400),
-        ("gzip", gzip.compress(b"{}"), 400),
+        ("gzip", PACKED[:-9], 400),
+        ("gzip", PACKED + b"more", 400),
+        ("gzip", PACKED, 400),
         ("gzip", b"", 400),
         ("br", b"", 415),
-        ("gzip, gzip", gzip.compress(b"{}"), 415),
+        ("gzip, gzip", PACKED, 415),
     ],
 )
 def test_compressed_bodies_that_are_wrong(client, encoding, content, status):
