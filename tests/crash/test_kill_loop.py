@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 TRIALS, EPOCHS, KILLS = 12, 3, 30
 # What is killed thirty times before its first epoch should not have failed for that.
-TEXT = SWEEP.replace("trials: 4", f"trials: {TRIALS}\non_failure: {{max_attempts: {KILLS + 1}}}")
+TEXT = SWEEP.replace("trials: 4", f"trials: {TRIALS}")
+TEXT += f"on_failure: {{max_attempts: {KILLS + 1}}}\n"
 LEARN = "tlsearch.training.learner:Learner.learn"
 PAUSE = 0.6
 """Seconds more for each epoch: quicker ones are gathered before a checkpoint is written."""
