@@ -66,6 +66,7 @@ class Stages:
                 fetch_weights(self._sweep.space)
             dataset = self._prepare_data()
             self._carry_out(dataset, stop)
+        self._retention.after_delivery(self._study.finished())
         result = self._result()
         if result.comparison is not None:
             self._notify(Notice("compared", result.comparison.as_dict()))
@@ -87,7 +88,6 @@ class Stages:
                 self._study.note_delivery(best, self._folder.bundle)
             elif (place := self._study.delivery_place()) is not None:
                 self._notify(Notice("delivered", asdict(place)))
-                self._retention.after_delivery(self._study.finished())
 
     def _errand(
         self,
