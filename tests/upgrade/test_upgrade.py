@@ -1,7 +1,8 @@
 """A home that an earlier version left behind in the midst of a sweep is opened and gone on with.
 
-`home-VERSION.tar.gz` was made by `make_home.py` with that version: one trial complete, one killed after its second epoch, with its checkpoint and
-with a spool that MLflow has not confirmed. Files of released versions stay for ever.
+`home-VERSION.tar.gz` was made by `make_home.py` with that version: one trial complete, one killed
+after its second epoch, with its checkpoint and with a spool that MLflow has not confirmed. Files
+of released versions stay for ever.
 """
 
 from __future__ import annotations
