@@ -14,6 +14,8 @@ from tlsearch.redaction import redact
 SQLITE = "sqlite:///"
 
 SETTINGS = {
+    # It prints addresses of runs on stdout, which belongs to results.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     # A dead server costs about a second when it refuses, and at most two of these timeouts.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
