@@ -100,3 +100,12 @@ def _assert_whole(client, parent):
             assert sorted(point.step for point in history) == [*range(1, EPOCHS + 1)]
     sweeps = client.search_runs([run.info.experiment_id], "tags.`tlsearch.kind` = 'sweep'")
     assert [one.info.run_id for one in sweeps] == [parent]
+
+
+def test_stdout_belongs_to_the_command(server, capfd):
+    """MLflow would print the addresses of runs that end there, between the lines of --json."""
+    tracker = MLflowTracker(TrackingStore(server.uri))
+    parent = tracker.open_sweep("quiet", "quiet", None, {}, {}, None)
+    tracker.finish_trial(tracker.start_trial(parent, 0, {}, {}), "complete")
+    tracker.finish_sweep(parent, {}, {})
+    assert capfd.readouterr().out == ""
