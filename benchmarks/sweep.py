@@ -38,7 +38,7 @@ from tlsearch.backbones.weights import published
 from tlsearch.errors import WeightsError
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "flower_photos"
-QUICK = {"photos": 150, "image_size": 96, "epochs": 2, "rounds": 1, "trials": 3, "sample": 2}
+QUICK = {"photos": 150, "image_size": 96, "epochs": 2, "rounds": 1, "trials": 3, "sample": 1}
 QUICK_SCENARIOS = ["feature_extraction", "mixed"]
 
 
