@@ -66,9 +66,14 @@ def _root(error: BaseException) -> BaseException:
 
 def full_disk(home: Path, reason: object) -> DiskError:
     """The error that says that the disk of `home` is full, whoever noticed."""
+    return disk_is_full(f"{_first_line(reason)} ({home} has {size(_free(home))} left)")
+
+
+def disk_is_full(received: str) -> DiskError:
+    """The error that says that a disk is full, in which way that was noticed."""
     return DiskError(
         "the disk is full; all that was finished is kept",
-        received=f"{_first_line(reason)} ({home} has {size(_free(home))} left)",
+        received=received,
         expected="room for the rest",
         hint="free some space, then run the same command again: it continues",
     )

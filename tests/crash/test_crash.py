@@ -9,7 +9,6 @@ import time
 
 import optuna
 import pytest
-from killable import Killable
 from optuna.trial import TrialState
 from tiny_jobs import is_alive, wait_until
 from tiny_sweeps import SWEEP, tlsearch, write_sweep
@@ -22,19 +21,6 @@ TEXT = SWEEP.replace("trials: 4", "trials: 3").replace("epochs: 3, head", "epoch
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("sweep"), TEXT)
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def running(home, file):
-    """A sweep that runs; whatever is left of it at the end is killed."""
-    killable = Killable(home, file)
-    yield killable
-    killable.kill()
 
 
 def _trials(home):

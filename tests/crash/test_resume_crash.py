@@ -33,18 +33,6 @@ def file(tmp_path_factory):
     return write_sweep(tmp_path_factory.mktemp("sweep"), TEXT)
 
 
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def running(home, file):
-    killable = Killable(home, file)
-    yield killable
-    killable.kill()
-
-
 def _trial(home):
     storage = f"sqlite:///{home / 'optuna.db'}"
     (trial,) = optuna.load_study(study_name="tiny", storage=storage).get_trials()

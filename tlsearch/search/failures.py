@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from tlsearch.config.schema import OnFailure
+from tlsearch.disk import disk_is_full
 from tlsearch.errors import DiskError
 from tlsearch.execution.events import Failed
 from tlsearch.execution.failures import (
@@ -78,9 +79,4 @@ def decide(kind: str, settings: OnFailure, attempt: int, batch: Batch) -> Action
 
 def explain_full_disk(failed: Failed) -> DiskError:
     """What to say where a worker found the disk full."""
-    return DiskError(
-        "the disk is full; all that was finished is kept",
-        received=f"{failed.reason} (trial {failed.trial}; its log: {failed.log})",
-        expected="room for the rest",
-        hint="free some space, then run the same command again: it continues",
-    )
+    return disk_is_full(f"{failed.reason} (trial {failed.trial}; its log: {failed.log})")
