@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlsearch.disk import is_disk_full
 from tlsearch.errors import TlsearchError
 from tlsearch.redaction import redact_error
 from tlsearch.tracking.database import make_database
@@ -33,6 +35,8 @@ def connect(store: TrackingStore) -> MlflowClient:
         TrackingError: the store does not answer, or not in the way MLflow does.
     """
     prepare_environment()
+    # It prints a traceback of each error that it raises as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     with translate_errors(store), _alone(store):
         if not store.is_server:
             make_database(store.uri)
@@ -57,8 +61,7 @@ def translate_errors(store: TrackingStore) -> Iterator[None]:
         raise _class_of(error, store)(
             f"MLflow at {store} failed",
             received=_describe(error),
-            expected="an MLflow server that answers, or a database that MLflow 3 can use",
-            hint=_advise(error),
+            **_advice(error),
         ) from redact_error(error)
 
 
@@ -109,10 +112,21 @@ def _and_its_causes(error: BaseException) -> Iterator[BaseException]:
         one = one.__cause__ or one.__context__
 
 
-def _advise(error: Exception) -> str:
+def _advice(error: Exception) -> dict[str, str]:
+    """What would be right, and what to do about it."""
+    if is_disk_full(error):
+        return {
+            "expected": "room for what MLflow keeps",
+            "hint": "free some space; what it has missed is told to it later",
+        }
     if isinstance(error, ModuleNotFoundError):
-        return f"the database's driver is missing: pip install {error.name}"
-    return "start that server, or name another one: tracking.uri=... on the command line"
+        hint = f"the database's driver is missing: pip install {error.name}"
+    else:
+        hint = "start that server, or name another one: tracking.uri=... on the command line"
+    return {
+        "expected": "an MLflow server that answers, or a database that MLflow 3 can use",
+        "hint": hint,
+    }
 
 
 def _alone(store: TrackingStore) -> AbstractContextManager[object]:
