@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,17 @@ class TellsPid:
 
     def run(self, channel):
         return os.getpid(), os.environ.get(self.variable)
+
+
+@dataclass(frozen=True)
+class HasImported:
+    """Comes back with whether the worker had imported a module before."""
+
+    trial: int
+    module: str = "keras"
+
+    def run(self, channel):
+        return self.module in sys.modules
 
 
 @dataclass(frozen=True)

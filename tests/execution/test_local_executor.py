@@ -14,6 +14,7 @@ import tiny_jobs
 from tiny_jobs import (
     Aborts,
     Asks,
+    HasImported,
     Raises,
     Returns,
     Sleeps,
@@ -73,6 +74,20 @@ def test_no_worker_is_started_before_it_is_needed(tmp_path):
     made = local_executor(tmp_path / "logs", 3)
     assert made.capacity == 3
     assert not (tmp_path / "logs").exists()
+    made.close()
+
+
+def test_a_worker_that_was_warmed_up_has_imported_keras(executor):
+    executor.warm_up(jobs=3)
+    executor.submit(HasImported(0))
+    assert end_of(executor, 0)[-1].result
+
+
+@pytest.mark.parametrize(("jobs", "started"), [(0, 0), (1, 1), (5, 2)])
+def test_no_more_workers_are_warmed_up_than_there_will_be_jobs(tmp_path, jobs, started):
+    made = local_executor(tmp_path / "logs", 2)
+    made.warm_up(jobs)
+    assert len(list(tmp_path.glob("logs/*.log"))) == started
     made.close()
 
 

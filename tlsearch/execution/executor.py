@@ -43,6 +43,11 @@ class Executor(ABC):
         """The trials whose jobs run now."""
 
     @abstractmethod
+    def warm_up(self, jobs: int) -> None:
+        """Have as many workers as there are jobs to come, if not more than `capacity`, start and
+        import Keras, so that the jobs need not wait for it."""
+
+    @abstractmethod
     def submit(self, job: Job) -> None:
         """Start a job on an idle worker."""
 

@@ -1,8 +1,9 @@
 """The worker process: takes jobs from a pipe, runs them one after the other, outlives them.
 
-`python -m tlsearch.execution.worker FD` is started by the supervisor with one end of a pipe.
-It ends when the pipe does, whatever it is doing: a killed supervisor leaves no orphan behind. While
-a job runs, a thread tells the supervisor that work goes on.
+`python -m tlsearch.execution.worker FD [MODULE ...]` is started by the supervisor with one end of a
+pipe, and with what to import before the first job comes. It ends when the pipe does, whatever it is
+doing: a killed supervisor leaves no orphan behind. While a job runs, a thread tells the supervisor
+that work goes on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -118,8 +120,12 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the supervisor decides when a worker stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hide_credentials()
-    descriptor = int(sys.argv[1])
+    descriptor, modules = int(sys.argv[1]), sys.argv[2:]
     threading.Thread(target=_end_with, args=[descriptor], daemon=True).start()
+    for module in modules:
+        # What is wrong with it is said better by the job that needs it.
+        with suppress(Exception):
+            import_module(module)
     try:
         serve(PipeChannel(Connection(descriptor)))
     except SupervisorGoneError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tlsearch.paths import Paths
 from tlsearch.search.comparison import compare
 from tlsearch.search.delivery import Delivery
 from tlsearch.search.handover import ERRAND, Handover
-from tlsearch.search.jobs import job_maker
+from tlsearch.search.jobs import job_maker, will_want_keras
 from tlsearch.search.leaderboard import leaderboard, row
 from tlsearch.search.photos import prepare_photos
 from tlsearch.search.recorder import Recorder
@@ -62,19 +62,22 @@ class Stages:
         else:
             self._folder.folder.mkdir(parents=True, exist_ok=True)
             self._folder.resolved.write_text(dump(self._sweep), encoding="utf-8")
-            if not self._study.is_spent():
-                fetch_weights(self._sweep.space)
-            dataset = self._prepare_data()
-            self._carry_out(dataset, stop)
+            with self._executor() as executor:
+                if not self._study.is_spent():
+                    fetch_weights(self._sweep.space)
+                    self._warm_up(executor)
+                dataset = self._prepare_data()
+                self._carry_out(dataset, executor, stop)
         self._retention.after_delivery(self._study.finished())
         result = self._result()
         if result.comparison is not None:
             self._notify(Notice("compared", result.comparison.as_dict()))
         return result
 
-    def _carry_out(self, dataset: Dataset, stop: StopRequest) -> None:
+    def _carry_out(self, dataset: Dataset, executor: Executor, stop: StopRequest) -> None:
         with ExitStack() as errand:
-            with self._recorder(dataset) as recorder, self._executor() as executor:
+            # The workers end before anybody waits for the tracker.
+            with self._recorder(dataset) as recorder, closing(executor):
                 self._screen(dataset, recorder, executor, stop)
                 self._search(dataset, recorder, executor, stop)
                 best = self._study.champion().number
@@ -120,6 +123,11 @@ class Stages:
         if not self._study.is_spent() or self._study.running():
             return False
         return self._handover.is_done()
+
+    def _warm_up(self, executor: Executor) -> None:
+        """Let workers start while the photos are read."""
+        if will_want_keras(self._study.sweep, self._paths):
+            executor.warm_up(self._sweep.budget.trials - len(self._study.finished()))
 
     def _prepare_data(self) -> Dataset:
         dataset = prepare_photos(self._sweep, self._paths)

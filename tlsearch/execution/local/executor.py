@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -48,6 +48,11 @@ class LocalExecutor(Executor):
     def running(self) -> frozenset[int]:
         return frozenset(worker.job.trial for worker in self._workers() if worker.job)
 
+    def warm_up(self, jobs: int) -> None:
+        for slot, worker in enumerate(self._slots[:jobs]):
+            if worker is None:
+                self._start(slot, imports=("keras",))
+
     def submit(self, job: Job) -> None:
         slot = next(i for i, w in enumerate(self._slots) if w is None or w.job is None)
         worker = self._slots[slot]
@@ -75,14 +80,14 @@ class LocalExecutor(Executor):
     def _workers(self) -> list[WorkerProcess]:
         return [worker for worker in self._slots if worker is not None]
 
-    def _start(self, slot: int) -> WorkerProcess:
+    def _start(self, slot: int, imports: Sequence[str] = ()) -> WorkerProcess:
         devices = gpus()
         device = {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)].index} if devices else {}
         if (dead := self._slots[slot]) is not None:
             dead.end()
         # Two supervisors may share the folder.
         log = self._logs / f"worker-{os.getpid()}-{slot}.log"
-        worker = WorkerProcess(log, {**self._environment, **device})
+        worker = WorkerProcess(log, {**self._environment, **device}, imports)
         self._slots[slot] = worker
         return worker
 

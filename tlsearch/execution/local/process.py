@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -34,7 +34,14 @@ class WorkerProcess:
     silence: seconds for which the supervisor has listened since it last heard of work going on.
     """
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, log: Path, environment: Mapping[str, str], imports: Sequence[str] = ()
+    ) -> None:
+        """Start it.
+
+        Args:
+            imports: modules that it imports before its first job comes.
+        """
         self.connection, theirs = Pipe()
         self.job: Job | None = None
         self.log = log
@@ -46,7 +53,7 @@ class WorkerProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output, theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tlsearch.execution.worker", str(theirs.fileno())],
+                [sys.executable, "-m", "tlsearch.execution.worker", str(theirs.fileno()), *imports],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -99,8 +106,9 @@ class WorkerProcess:
             return log.read().decode(errors="replace")
 
     def _send(self, message: object) -> None:
-        # A dead worker is noticed by receive(), which the supervisor always gets to.
-        with contextlib.suppress(BrokenPipeError):
+        # A dead worker is noticed by receive(), which the supervisor always gets to. One that dies
+        # with a part of the message unread resets the connection.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(message)
 
     def end(self, grace: float = 0.0) -> int:
