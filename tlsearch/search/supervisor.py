@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from optuna.trial import Trial, TrialState
@@ -226,13 +226,7 @@ class Supervisor:
         is_news = event.epoch > self._study.reached(active.trial)
         # The worker waits for the answer, so what does not change it comes afterwards.
         waits = self._study.may_prune(event.epoch)
-        try:
-            prune = waits and self._study.report(active.trial, event.epoch, value)
-        except TrialTakenOver:
-            self._executor.answer(event.trial, Decision.STOP)
-            raise
-        decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
-        self._executor.answer(event.trial, decision)
+        self._reply(active, {event.epoch: value} if waits else {}, stop)
         if not waits:
             self._study.report(active.trial, event.epoch, value)
         if is_news and active.attempt > 1:
@@ -246,20 +240,25 @@ class Supervisor:
     def _catch_up(self, active: ActiveTrial, event: Resumed, stop: StopRequest) -> None:
         """Take in the epochs of an earlier start, of whose last one perhaps nobody was told."""
         metric = self._sweep.objective.metric
-        prune = False
-        try:
-            for epoch, metrics in enumerate(event.epochs, start=1):
-                prune = self._study.report(active.trial, epoch, metrics[metric])
-        except TrialTakenOver:
-            self._executor.answer(event.trial, Decision.STOP)
-            raise
-        decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
-        self._executor.answer(event.trial, decision)
+        values = [metrics[metric] for metrics in event.epochs]
+        self._reply(active, dict(enumerate(values, start=1)), stop)
         done = zip(event.epochs, event.seconds, strict=True)
         for epoch, (metrics, seconds) in enumerate(done, start=1):
             self._recorder.epoch(event.trial, epoch, metrics, seconds)
         facts = {"trial": event.trial, "epoch": len(event.epochs)}
         self._notify(Notice("trial_resumed", facts))
+
+    def _reply(self, active: ActiveTrial, values: Mapping[int, float], stop: StopRequest) -> None:
+        """Report the objective of these epochs, and tell the worker, which waits, how to go on."""
+        prune = False
+        try:
+            for epoch, value in values.items():
+                prune = self._study.report(active.trial, epoch, value)
+        except TrialTakenOver:
+            self._executor.answer(active.trial.number, Decision.STOP)
+            raise
+        decision = Decision.PRUNE if prune else Decision.STOP if stop else Decision.CONTINUE
+        self._executor.answer(active.trial.number, decision)
 
     def _finish(self, active: ActiveTrial, result: TrialResult) -> None:
         if result.state == "interrupted":
