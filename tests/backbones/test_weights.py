@@ -12,7 +12,14 @@ import pytest
 
 from tlsearch.backbones.build import build
 from tlsearch.backbones.table import BACKBONES
-from tlsearch.backbones.weights import Published, builtin, fetch, published, weights_file
+from tlsearch.backbones.weights import (
+    Published,
+    builtin,
+    fetch,
+    published,
+    weights_digest,
+    weights_file,
+)
 from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import UsageError, WeightsError
 from tlsearch.pretraining.files import PretrainingFiles
@@ -89,6 +96,21 @@ def test_weights_file_of_each_kind(models):
     assert weights_file(BackboneChoice(name="kerashub:anything")) is None
     assert weights_file(BackboneChoice(name="VGG16", weights="random")) is None
     assert weights_file(BackboneChoice(name="c.keras", weights="random")).name == "c.keras"
+
+
+@pytest.mark.parametrize("name", ["own.keras", "kerashub:some_preset"])
+def test_own_weights_of_an_own_network_are_told_apart(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.keras").write_bytes(b"a network")
+    digests = [weights_digest(BackboneChoice(name=name))]
+    for folder in ("a", "b"):
+        file = tmp_path / folder / "backbone.weights.h5"
+        file.parent.mkdir()
+        file.write_text(folder)
+        digests.append(weights_digest(BackboneChoice(name=name, weights=str(file))))
+    assert len(set(digests)) == 3
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights_digest(BackboneChoice(name=name, weights="absent.weights.h5"))
 
 
 @pytest.mark.parametrize(

@@ -87,16 +87,25 @@ def weights_file(spec: BackboneChoice, image_size: int | None = None) -> Path | 
     return published(row, spec.alpha, image_size or row.image_size).path
 
 
+def own_weights_file(spec: BackboneChoice) -> Path | None:
+    """What `build` reads beside a `.keras` file or a preset, whose own weights it replaces."""
+    return spec.weights_path if spec.is_file or spec.preset is not None else None
+
+
 def weights_digest(spec: BackboneChoice, image_size: int | None = None) -> str:
-    """The SHA-256 of the file of weights, in hex; of a preset, which has no one file, its name.
+    """What stands for the weights of a backbone: the SHA-256 of their file, in hex; for a preset,
+    which has no one file, its name; followed by that of `own_weights_file`.
 
     Raises:
         UsageError: there are no such weights.
-        WeightsError: the file is not there, so that nobody can say what is in it.
+        WeightsError: a file is not there, so that nobody can say what is in it.
     """
-    file = weights_file(spec, image_size)
-    if file is None:
-        return f"preset {spec.preset}"
+    file, own = weights_file(spec, image_size), own_weights_file(spec)
+    digest = f"preset {spec.preset}" if file is None else _read_digest(file)
+    return digest if own is None else f"{digest} with {_read_digest(own)}"
+
+
+def _read_digest(file: Path) -> str:
     try:
         return _digest(file, file.stat().st_mtime_ns)
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tlsearch.backbones.table import find
-from tlsearch.backbones.weights import fetch, published, weights_file
+from tlsearch.backbones.weights import fetch, own_weights_file, published, weights_file
 from tlsearch.config.schema import BackboneChoice, Space
 from tlsearch.errors import WeightsError
 
@@ -28,6 +28,9 @@ def fetch_weights(space: Space) -> None:
 
 
 def _ensure(backbone: BackboneChoice, image_size: int | None) -> None:
+    own = own_weights_file(backbone)
+    if own is not None and not own.is_file():
+        raise _absent(backbone, own)
     file = weights_file(backbone, image_size)
     if file is None or file.is_file():
         return
