@@ -34,3 +34,15 @@ def test_values_are_not_bent_to_the_type(budget):
 def test_labels():
     choices = Sweep.model_validate(SWEEP).space.backbone.choices
     assert [choice.label for choice in choices] == ["VGG16", "MobileNet(alpha=0.5)"]
+
+
+@pytest.mark.parametrize(
+    "backbones",
+    [
+        [{"name": "VGG16", "weights": f"{folder}/backbone.weights.h5"} for folder in "ab"],
+        ["a/net.keras", "b/net.keras"],
+    ],
+)
+def test_two_backbones_of_one_label_are_refused(backbones):
+    with pytest.raises(ValidationError, match=r"two backbones are called .* rename one"):
+        Sweep.model_validate({**SWEEP, "space": {"backbone": backbones}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -229,13 +230,20 @@ class Space(Strict):
     """Width of a hidden layer in the head; 0 is none."""
     dropout: DropoutRates = Field(default=one_of(0.2), validate_default=True)
 
+    @field_validator("backbone")
+    @classmethod
+    def _backbones_differ(cls, value: Choices[Backbone]) -> Choices[Backbone]:
+        if twice := _twice([backbone.label for backbone in value.choices]):
+            raise ValueError(
+                f"two backbones are called {twice}: files go by their names, so rename one"
+            )
+        return value
+
     @field_validator("augment")
     @classmethod
-    def _names_differ(cls, value: Choices[Augment]) -> Choices[Augment]:
-        names = [label(policy) for policy in value.choices]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two policies are called {name}")
+    def _policies_differ(cls, value: Choices[Augment]) -> Choices[Augment]:
+        if twice := _twice([label(policy) for policy in value.choices]):
+            raise ValueError(f"two policies are called {twice}")
         return value
 
     @field_validator("augment_strength")
@@ -247,6 +255,11 @@ class Space(Strict):
             return value
         strong = [label(policy) for policy in augment.choices if policy != "none"]
         return value.model_copy(update={"when": {**(value.when or {}), "augment": strong}})
+
+
+def _twice(names: Sequence[str]) -> str | None:
+    """A name that is given more than once."""
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 class EarlyStopping(Strict):
@@ -284,6 +297,11 @@ class Execution(Strict):
     network that is being compiled makes none, for some minutes at most."""
     min_free_gb: float = Field(default=1, ge=0)
     """With less free space under TLSEARCH_HOME no new trial is begun; 0 is no such floor."""
+
+    @property
+    def min_free(self) -> int:
+        """The same in bytes."""
+        return round(self.min_free_gb * 10**9)
 
 
 class Store(Strict):
