@@ -6,8 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tlsearch.errors import HomeError
+from tlsearch.training import probe
 from tlsearch.training.head_model import HeadModel
 from tlsearch.training.judging import accuracy
 from tlsearch.training.probe import STRENGTHS, fit_probe, recall_or_fit
@@ -95,6 +97,27 @@ def test_a_sigmoid_is_as_sure_as_both_columns():
     probe = fit_probe(features, labels % 2)
     one, two = (HeadModel(probe.as_head(outputs), 0.0).predict(features) for outputs in (1, 2))
     np.testing.assert_allclose(one[:, 0], two[:, 1], atol=1e-3)
+
+
+def test_of_very_many_photos_it_sees_some_of_each_class(monkeypatch):
+    features, labels = examples(0, count=2_000, apart=8.0)
+    rare = np.flatnonzero(labels == 0)[1:]
+    features, labels = np.delete(features, rare, axis=0), np.delete(labels, rare)
+    whole = fit_probe(features, labels)
+    monkeypatch.setattr(probe, "MOST", 200)
+    some, again = fit_probe(features, labels), fit_probe(features, labels)
+    np.testing.assert_array_equal(some.kernel, again.kernel)
+    assert np.abs(some.kernel - whole.kernel).max() > 0
+    assert some.kernel.shape == (WIDTH, CLASSES)
+    assert some.score(features, labels) > 0.97
+
+
+def test_features_are_not_computed_while_others_wait_for_the_probe(tmp_path):
+    def load():
+        with FileLock(tmp_path / "probe.lock", timeout=0):
+            return examples(0)
+
+    assert recall_or_fit(tmp_path / "probe.npz", load).kernel.shape == (WIDTH, CLASSES)
 
 
 @pytest.mark.parametrize("counts", [[2, 2, 2], [1, 1, 1], [1, 1], [20, 20, 1], [20, 2]])

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 STRENGTHS = (0.3, 3.0, 30.0, 300.0)
 """Inverse regularisation of the mean loss, chosen among by cross-validation."""
-FORMAT = 1
+MOST = 20_000
+"""Photos that a probe is fitted to: more would take memory and minutes, and hardly move it."""
+FORMAT = 2
 """To be raised when the same examples would give another probe, so that kept ones are not used."""
 _FOLDS = 3
 _STEPS = 100
@@ -69,9 +71,14 @@ class Probe:
 def fit_probe(features: np.ndarray, labels: np.ndarray) -> Probe:
     """Fit a multinomial logistic regression (L-BFGS) on standardised features.
 
+    Of more than `MOST` photos it sees some of each class, as many as its share is.
+
     Args:
         features: float32 [n, c]; labels: int64 [n] from 0, at least one photo of each class.
     """
+    if len(labels) > MOST:
+        some = _spread(labels, MOST)
+        features, labels = features[some], labels[some]
     folds = min(_FOLDS, int(np.bincount(labels).max()))
     if folds < 2:
         # One photo of each class cannot be held out: twins of all are.
@@ -84,6 +91,16 @@ def fit_probe(features: np.ndarray, labels: np.ndarray) -> Probe:
     return Probe(
         kernel.astype("float32"), bias.astype("float32"), float(search.C_) * len(labels), best
     )
+
+
+def _spread(labels: np.ndarray, most: int) -> np.ndarray:
+    """About `most` places, int64, from all over each class in proportion, at least one of each."""
+    share, chosen = most / len(labels), []
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        count = max(1, round(share * len(places)))
+        chosen.append(places[np.linspace(0, len(places) - 1, count).astype("int64")])
+    return np.sort(np.concatenate(chosen))
 
 
 def answer_unseen(features: np.ndarray, labels: np.ndarray, folds: int) -> np.ndarray:
@@ -100,8 +117,8 @@ def answer_unseen(features: np.ndarray, labels: np.ndarray, folds: int) -> np.nd
     _, classes = np.unique(labels, return_inverse=True)
     standard = (features - features.mean(axis=0)) / _deviation(features)
     parts = StratifiedKFold(folds, shuffle=True, random_state=0)
-    search = _search(standard, classes, parts)
-    chosen = int(np.argmin(np.abs(search.Cs_ - search.C_)))
+    search = _search(standard, classes, parts, refit=False)
+    chosen = int(np.argmax(search.scores_.mean(axis=0)))
     right = np.zeros(len(labels), bool)
     for (_, judged), kernel in zip(
         parts.split(standard, classes), search.coefs_paths_[:, 0, chosen], strict=True
@@ -113,9 +130,17 @@ def answer_unseen(features: np.ndarray, labels: np.ndarray, folds: int) -> np.nd
 
 
 def _search(
-    standard: np.ndarray, labels: np.ndarray, folds: int | BaseCrossValidator
+    standard: np.ndarray,
+    labels: np.ndarray,
+    folds: int | BaseCrossValidator,
+    *,
+    refit: bool = True,
 ) -> LogisticRegressionCV:
-    """Fits of all strengths, judged by cross-validation."""
+    """Fits of all strengths, judged by cross-validation.
+
+    Args:
+        refit: fit the best strength to all examples too.
+    """
     from sklearn.linear_model import LogisticRegressionCV
     from threadpoolctl import threadpool_limits
 
@@ -126,6 +151,7 @@ def _search(
         tol=_TOLERANCE,
         scoring="neg_log_loss",
         use_legacy_attributes=False,
+        refit=refit,
     )
     # The products are small: a second thread would wait longer than it works.
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
@@ -156,10 +182,16 @@ def recall_or_fit(file: Path, load: Callable[[], tuple[np.ndarray, np.ndarray]])
 
     with explain_failure(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
+        probe = _recall(file)
+        if probe is not None:
+            return probe
+        # Not under the lock: features may have to be computed first, and whoever waits for a lock
+        # makes no progress that the supervisor could see.
+        examples = load()
         with FileLock(file.with_suffix(".lock")):
             probe = _recall(file)
             if probe is None:
-                probe = fit_probe(*load())
+                probe = fit_probe(*examples)
                 write_whole(file, _as_bytes(probe))
     return probe
 
