@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -111,6 +113,31 @@ def test_another_process_object_and_a_later_one_see_what_was_filled(store, folde
         assert np.array_equal(early.rows(photos).read(), half(photos))
     with ActivationStore(folder, 10**9).open(key()) as late:
         assert np.array_equal(late.rows(photos).read(), half(photos))
+
+
+def test_two_who_want_the_same_take_turns(store, folder):
+    photos, computed = contents(200), []
+
+    def compute_slowly(who):
+        def compute(asked):
+            computed.extend((who, photo) for photo in asked)
+            time.sleep(0.01)
+            return expected(asked)
+
+        return compute
+
+    def fill(who, opened):
+        with opened.open(key()) as entry:
+            entry.fill(photos, SHAPE, compute_slowly(who))
+
+    stores = {"one": store, "other": ActivationStore(folder, 10**9)}
+    threads = [threading.Thread(target=fill, args=pair) for pair in stores.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(photo for _, photo in computed) == sorted(photos)
+    assert {who for who, _ in computed} == {"one", "other"}
 
 
 def test_entries_of_two_keys_share_nothing(store):

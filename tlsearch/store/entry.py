@@ -114,8 +114,9 @@ class Entry:
     def fill(self, contents: Sequence[str], shape: tuple[int, ...], compute: Compute) -> None:
         """Compute and store the rows that are missing, shard by shard.
 
-        Another process that wants some of the same waits here, and finds them afterwards. What
-        was stored before a failure stays. Numbers too large for the dtype become its largest.
+        Processes that want the same take turns, a shard each, so that nobody waits for longer than
+        one takes. What was stored before a failure stays. Numbers too large for the dtype become
+        its largest.
 
         Args:
             shape: of one row.
@@ -126,17 +127,24 @@ class Entry:
             NoResultError: `compute` gave NaN.
             ValueError: `compute` gave another shape, or the entry has rows of another shape.
         """
-        if not self.missing(contents):
-            return
+        for chunk in _chunks(self.missing(contents), self._photos_a_shard(shape)):
+            self._fill_a_shard(chunk, shape, compute)
+
+    def _fill_a_shard(
+        self, contents: Sequence[str], shape: tuple[int, ...], compute: Compute
+    ) -> None:
+        """Compute and store what is still missing of these when it may write."""
         with ExitStack() as held:
             with explain_failure(self.folder):
                 held.enter_context(writing(self.folder / "write.lock"))
                 self._prepare(shape)
-            for chunk in _chunks(self.missing(contents), self._photos_a_shard(shape)):
-                rows = self._keepable(compute(chunk), (len(chunk), *shape))
-                with explain_failure(self.folder):
-                    shard = shards.write_shard(self.folder, chunk, rows)
-                self._index.add(shard)
+            missing = self.missing(contents)
+            if not missing:
+                return
+            rows = self._keepable(compute(missing), (len(missing), *shape))
+            with explain_failure(self.folder):
+                shard = shards.write_shard(self.folder, missing, rows)
+            self._index.add(shard)
 
     def rows(self, contents: Sequence[str]) -> Rows:
         """The rows of these photos, in this order.
