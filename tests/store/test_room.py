@@ -47,3 +47,9 @@ def test_a_disk_has_less_room_than_the_limit_says(tmp_path):
     store = ActivationStore(tmp_path / "activations", 10**18)
     assert 0 < store.room() < 10**18
     assert not store.make_room(10**18)
+
+
+def test_what_is_reserved_of_the_disk_is_no_room(tmp_path):
+    store = ActivationStore(tmp_path / "activations", 10**18, reserve=10**18)
+    assert store.room() == 0
+    assert not store.make_room(1)

@@ -163,6 +163,14 @@ def test_a_look_stores_nothing_where_nothing_is_to_be_stored(open_activations, t
     assert not (tmp_path / "activations").exists()
 
 
+def test_a_look_stores_nothing_that_does_not_fit(open_activations, task, tmp_path):
+    with open_activations(task, limit=1_000) as activations:
+        found = activations.look("train", POOLED)
+        wanted = _computed(activations, POOLED, _pixels(task.photos["train"]))
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert ActivationStore(tmp_path / "activations", 1_000).entries() == []
+
+
 def test_never_reads_nothing_that_another_sweep_has_stored(open_activations, task):
     with open_activations(task) as activations:
         activations.rows("train", POOLED, PLAIN)

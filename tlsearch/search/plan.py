@@ -24,6 +24,7 @@ from tlsearch.search.space import searched
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.weights import fetch_weights
 from tlsearch.store.store import ActivationStore
+from tlsearch.training.activations import open_store
 from tlsearch.training.demand import Demand
 from tlsearch.training.forecast import (
     SPLITS,
@@ -96,7 +97,7 @@ def make_plan(sweep: Sweep, paths: Paths, notify: Notify = ignore) -> Plan:
     sweep = screening.narrow(sweep) if screening else sweep
     fetch_weights(sweep.space)
     dataset = prepare_photos(sweep, paths)
-    store = ActivationStore(paths.activations, sweep.store.limit)
+    store = open_store(sweep, paths)
     kept = len(sweep.space.backbone.choices) if screening else _kept(sweep)
     demand = Demand(sweep, kept)
     outlooks: tuple[Outlook, ...] = ()

@@ -45,11 +45,13 @@ class ActivationStore:
     Args:
         folder: of this store alone; it is made when an entry is opened.
         limit: bytes that `make_room` keeps to.
+        reserve: bytes of the disk that it leaves free.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, reserve: int = 0) -> None:
         self.folder = folder
         self.limit = limit
+        self._reserve = reserve
         self._memory = Memory()
 
     def open(self, key: ActivationKey) -> Entry:
@@ -100,7 +102,7 @@ class ActivationStore:
             sizes = [(_size(folder), locks.is_used(folder)) for folder in self._folders()]
             idle = sum(size for size, is_used in sizes if not is_used)
             used = sum(size for size, is_used in sizes if is_used)
-            return max(0, min(self.limit - used, self.free_on_disk() + idle))
+            return max(0, min(self.limit - used, self.free_on_disk() - self._reserve + idle))
 
     def free_on_disk(self) -> int:
         """Bytes, on the disk that the folder lies on or will lie on."""
@@ -160,7 +162,8 @@ class ActivationStore:
 
     def _excess(self, bytes_: int) -> int:
         """How much there is too much of, if so many bytes are added."""
-        return max(self._held() + bytes_ - self.limit, bytes_ - self.free_on_disk())
+        free = self.free_on_disk() - self._reserve
+        return max(self._held() + bytes_ - self.limit, bytes_ - free)
 
     def _clean(self) -> None:
         """Remove what a killed process had begun to evict, and folders that nothing describes."""

@@ -31,8 +31,16 @@ from tlsearch.training.views import ORIGINAL, View
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tlsearch.config.schema import Sweep
+    from tlsearch.paths import Paths
+
 BATCH = 64
 _SHELF = Shelf()
+
+
+def open_store(sweep: Sweep, paths: Paths) -> ActivationStore:
+    """The activation store, kept to what a sweep allows it: bytes, and a disk that is not full."""
+    return ActivationStore(paths.activations, sweep.store.limit, sweep.execution.min_free)
 
 
 def alone(_: Reading) -> Expected:
@@ -180,7 +188,7 @@ class Activations:
 
     def look(self, split: str, cut: str) -> np.ndarray:
         """The outputs at a cut for all photos of a split as they are, [n, ...]: stored or not."""
-        if self._saving.use != "never":
+        if self._saving.use != "never" and self._has_room(cut):
             return self.rows(split, cut, [View()])[0].read()
         photos = self._photos[split]
         run = self._runner(None, cut, len(photos))
@@ -250,6 +258,12 @@ class Activations:
             for view in seen:
                 self.entry(one, view)
         return self._store.make_room(bytes_)
+
+    def _has_room(self, cut: str) -> bool:
+        """Whether the outputs for photos as they are are there, or fit into the store."""
+        self.entry(cut, View())
+        bytes_ = self._bytes(cut, [View()])
+        return not bytes_ or self._store.make_room(bytes_)
 
     def _bytes(self, cut: str, seen: Sequence[View]) -> int:
         """Of what is lacking at a cut."""

@@ -19,7 +19,6 @@ from tlsearch.execution.devices import gpus
 from tlsearch.execution.events import Decision, EpochEnded, PrefixJudged, Resumed, Started, Warned
 from tlsearch.execution.executor import Channel
 from tlsearch.paths import Paths
-from tlsearch.store.store import ActivationStore
 from tlsearch.training.photos import photos
 from tlsearch.training.trained import TrainedTrial
 
@@ -196,21 +195,20 @@ class TrainJob:
 
     def _activations(self, task: Task, channel: Channel) -> Activations | None:
         """The frozen backbone's outputs; None for a network that has no pretrained part."""
-        from tlsearch.training.activations import BATCH, Activations
+        from tlsearch.training.activations import BATCH, Activations, open_store
         from tlsearch.training.frozen import frozen_backbone
 
         chosen = self.configuration
         if chosen.strategy == "from_scratch":
             return None
         frozen = frozen_backbone(chosen.backbone, chosen.image_size, chosen.pooling, task.precision)
-        store = ActivationStore(self.paths.activations, self.sweep.store.limit)
 
         def tell(cut: str, verdict: Verdict) -> None:
             where = self.trial, chosen.backbone.label, chosen.image_size, cut
             channel.send(PrefixJudged(*where, verdict.stores, verdict.bytes_, verdict.why))
 
         kept = replace(saving(self.sweep), tell=tell, batch=-(-BATCH // self.parts))
-        return Activations(store, frozen, task.photos, kept)
+        return Activations(open_store(self.sweep, self.paths), frozen, task.photos, kept)
 
     def _result(self, progress: Progress) -> TrialResult:
         photos = len(self.dataset.splits["train"])

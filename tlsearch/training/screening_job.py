@@ -83,7 +83,6 @@ class ScreeningJob:
         return Photos(pixels.pixels, pixels.rows(contents), contents)
 
     def _store(self) -> ActivationStore | None:
-        kept = self.sweep.store
-        if kept.use == "never":
-            return None
-        return ActivationStore(self.paths.activations, kept.limit)
+        from tlsearch.training.activations import open_store
+
+        return None if self.sweep.store.use == "never" else open_store(self.sweep, self.paths)
