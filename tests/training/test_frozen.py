@@ -60,6 +60,18 @@ def test_a_key_and_the_blocks_of_a_known_backbone_build_nothing():
     assert not {"_backbone", "network"} & vars(known).keys()
 
 
+def test_a_policy_of_the_process_changes_nothing(tiny_backbone, photos):
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        single = FrozenBackbone(BackboneChoice(name="ResNet10"), SIZE, "avg", "float32")
+        assert {layer.compute_dtype for layer in single.network.layers} <= {"float32", "uint8"}
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def test_the_policy_is_the_backbone_s_and_nobody_else_s(tiny_backbone, photos):
     import keras
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 WORTH_CONVERTING = 2_000
 """Photos from which on the conversion to onnxruntime pays."""
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same key would mean other numbers."""
 _RESIZE = hashlib.sha256(json.dumps(RESIZE_RULE, sort_keys=True).encode()).hexdigest()[:12]
 Pooling = Literal["avg", "max"]
@@ -81,7 +82,8 @@ class FrozenBackbone:
         """From photos uint8 [batch, s, s, 3] to pooled features [batch, c], its layers flat."""
         from tlsearch.backbones.cut import assemble
 
-        return assemble(self._backbone, lambda features: pool(features, self.pooling))
+        with _computing_in(self.policy):
+            return assemble(self._backbone, lambda features: pool(features, self.pooling))
 
     def key(self, cut: str, view: str) -> ActivationKey:
         """What the store keeps the outputs at a cut under; reads the weights, builds nothing."""
@@ -148,16 +150,23 @@ class FrozenBackbone:
 
     @cached_property
     def _backbone(self) -> Backbone:
-        import keras
-
         from tlsearch.backbones.build import build
 
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.policy)
-        try:
+        with _computing_in(self.policy):
             return build(self.spec, self.image_size)
-        finally:
-            keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def _computing_in(policy: str) -> Iterator[None]:
+    """Layers made in the block have this policy, whatever that of the process is."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @cache
