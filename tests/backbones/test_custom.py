@@ -10,6 +10,7 @@ import pytest
 from keras import layers
 
 from tlsearch.backbones.build import build
+from tlsearch.backbones.custom import name_by_place
 from tlsearch.backbones.cut import assemble, boundary, cut
 from tlsearch.config.schema import BackboneChoice
 from tlsearch.errors import SetupError, UsageError, WeightsError
@@ -203,6 +204,21 @@ def test_kerashub_is_asked_for_when_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)
     with pytest.raises(SetupError, match="pip install keras-hub"):
         build(BackboneChoice(name="kerashub:resnet_18_imagenet"), None)
+
+
+def test_what_keras_has_counted_is_named_by_its_place():
+    def names():
+        images = keras.Input((8, 8, 3))
+        x = layers.ReLU()(layers.Conv2D(2, 3)(images))
+        x = layers.Add()([x, layers.Conv2D(2, 1, name="side")(x)])
+        model = keras.Model(images, layers.ReLU()(x))
+        name_by_place(model)
+        return [operation.name for operation in model.operations]
+
+    first = names()
+    assert first == names()
+    assert len(set(first)) == len(first)
+    assert "side" in first
 
 
 def test_kerashub_preset(tmp_path):

@@ -7,6 +7,9 @@ that wants something else has to have its own Rescaling or Normalization layer.
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Iterator
 from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     import keras
 
 _USUAL_SIZE = 224
+_WORDS = re.compile("(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])")
+"""Where Keras puts an underscore to make an operation's name of its class."""
 
 
 def from_file(spec: BackboneChoice, image_size: int | None, pretrained: bool) -> Backbone:
@@ -64,6 +69,7 @@ def from_preset(spec: BackboneChoice, image_size: int | None, pretrained: bool) 
             received=f"{spec.preset} ({_first_line(error)})",
             hint="https://keras.io/keras_hub/presets/ lists them; a preset's folder works offline",
         ) from error
+    name_by_place(model)
     return _backbone(spec, model, image_size, pretrained, _converting(converter))
 
 
@@ -181,6 +187,22 @@ def _has_kernel(operation: Any) -> bool:
 
     is_layer = isinstance(operation, keras.layers.Layer)
     return is_layer and any(len(weight.shape) > 1 for weight in operation.weights)
+
+
+def name_by_place(model: keras.Model, count: Iterator[int] | None = None) -> None:
+    """Give what has no name of its own one that follows from its place in the network.
+
+    Keras counts such operations over the whole process, and the name of a cut is part of the key
+    that activations are stored under.
+    """
+    count = itertools.count() if count is None else count
+    for operation in (node.operation for node in nodes(model)):
+        place = next(count)
+        kind = _WORDS.sub("_", type(operation).__name__).lower()
+        if re.fullmatch(rf"{kind}(_\d+)?", operation.name):
+            operation.name = f"{kind}_at_{place}"
+        if is_graph(operation):
+            name_by_place(operation, count)
 
 
 def _name_apart(model: keras.Model, taken: dict[str, Any]) -> None:
