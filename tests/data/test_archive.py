@@ -162,3 +162,11 @@ def test_what_a_killed_process_left_is_removed(tmp_path, paths):
     (folder.with_name(f".{folder.name}.partial") / "torn.jpg").touch()
     assert len(source.photos()) == 2
     assert not list(paths.home.rglob("torn.jpg"))
+
+
+@pytest.mark.parametrize("sha256", [None, "0" * 64])
+def test_an_archive_that_cannot_be_read_is_at_fault_and_not_the_home(tmp_path, paths, sha256):
+    # A folder, because root may read a file whoever it belongs to.
+    (tmp_path / "photos.zip").mkdir()
+    with pytest.raises(DataError, match="archive of photos cannot be read"):
+        ArchiveSource(str(tmp_path / "photos.zip"), sha256, paths).listing()

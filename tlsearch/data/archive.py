@@ -13,6 +13,7 @@ from tlsearch.data.download import check_sha256, fetch
 from tlsearch.data.extraction import unpack
 from tlsearch.data.folders import FolderSource, subfolders
 from tlsearch.data.source import Listing, Source
+from tlsearch.errors import DataError
 from tlsearch.paths import Paths
 from tlsearch.redaction import redact
 
@@ -47,12 +48,26 @@ class ArchiveSource(Source):
         if "://" in self.location:
             archive = fetch(self.location, self.sha256, self.paths)
         else:
-            archive = Path(self.location)
+            archive = _readable(Path(self.location))
             check_sha256(archive, self.sha256)
         return unpack(archive, self._folder(self.sha256 or _identity(archive)))
 
     def _folder(self, key: str) -> Path:
         return self.paths.store / "extracted" / key[:32]
+
+
+def _readable(archive: Path) -> Path:
+    """The same file, once it is clear that what fails later is not that it cannot be read."""
+    try:
+        archive.open("rb").close()
+    except OSError as error:
+        raise DataError(
+            f"the archive of photos cannot be read: {archive}",
+            received=str(error),
+            expected="a file that this user may read",
+            hint="give this user the right to read it",
+        ) from error
+    return archive
 
 
 def _identity(archive: Path) -> str:
