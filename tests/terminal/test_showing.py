@@ -110,6 +110,12 @@ def test_a_table_has_a_column_for_what_differs():
     assert "1 min 15 s" in shown
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are():
+    shown = _text(trials_table([{**ROW, "backbone": "net[b].keras"}, {**OTHER, "augment": "[/x]"}]))
+    assert "net[b].keras" in shown
+    assert "[/x]" in shown
+
+
 def test_failed_trials_have_a_table_with_class_reason_and_log():
     odd = {**FAILED, "trial": 2, "failure": "error", "reason": "KeyError: '[x]'\nmore"}
     shown = _text(failures_table([ROW, {**FAILED, "log": "/home/logs/worker-7-0.log"}, odd]))

@@ -8,12 +8,11 @@ import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.markup import escape
 
 from tlsearch.backbones.table import BACKBONES
-from tlsearch.backbones.weights import builtin
+from tlsearch.backbones.weights import builtin, models_folder
 from tlsearch.errors import HomeError, WeightsError
 from tlsearch.execution.devices import gpus
 from tlsearch.paths import Paths
@@ -99,10 +98,10 @@ def _home(paths: Paths) -> Finding:
 
 def _weights() -> Finding:
     """Which ImageNet weights are on this machine already; others are downloaded when needed."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    files = sorted((home / "models").glob("*.h5"))
+    folder = models_folder()
+    files = sorted(folder.glob("*.h5"))
     advice = "they are downloaded when a sweep needs them; KERAS_HOME says where they lie"
-    found = f"{len(files)} files in {home / 'models'}"
+    found = f"{len(files)} files in {folder}"
     return Finding("ImageNet weights", found, bool(files), needed=False, advice=advice)
 
 
@@ -124,4 +123,4 @@ def _print(findings: list[Finding]) -> None:
         lack = "[red]no[/]  " if finding.needed else "[yellow]-[/]   "
         sign = "[green]ok[/]  " if finding.fine else lack
         advice = "" if finding.fine or not finding.advice else escape(f"  ({finding.advice})")
-        console.print(f"{sign}{finding.what}: {finding.found}{advice}")
+        console.print(f"{sign}{escape(f'{finding.what}: {finding.found}')}{advice}")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tlsearch.execution.notices import Notice
 from tlsearch.terminal.lines import Lines
-from tlsearch.terminal.tables import trials_table
+from tlsearch.terminal.tables import add_row, trials_table
 from tlsearch.terminal.words import configuration, duration, number
 
 BEST = 8
@@ -63,5 +63,5 @@ class LiveTable:
         table = Table("trial", "epoch", self._metric, "an epoch", "configuration", title="running")
         for trial, row in self._running.items():
             cells = (str(row["epoch"]), number(row["value"]), duration(row["seconds"]))
-            table.add_row(str(trial), *cells, configuration(row["configuration"]))
+            add_row(table, str(trial), *cells, configuration(row["configuration"]))
         return table

@@ -14,7 +14,7 @@ from tlsearch.config.combinations import Parameter, ordered
 from tlsearch.config.enqueue_check import plain
 from tlsearch.config.parameters import Choices, FloatRange
 from tlsearch.search.plan import Plan
-from tlsearch.terminal.tables import screening_table
+from tlsearch.terminal.tables import add_row, screening_table
 from tlsearch.terminal.words import counted, duration, screen
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ def _counts(plan: Plan) -> Table:
     for name in counts.columns:
         table.add_column(str(name), justify="right")
     for label, row in counts.iterrows():
-        table.add_row(str(label), *(f"{count:,}" for count in row))
+        add_row(table, str(label), *(f"{count:,}" for count in row))
     table.add_section()
-    table.add_row("all", *(f"{count:,}" for count in counts.sum()))
+    add_row(table, "all", *(f"{count:,}" for count in counts.sum()))
     return table
 
 
@@ -116,7 +116,7 @@ def _remarks(plan: Plan) -> Iterator[str]:
 def _space(plan: Plan) -> Table:
     table = Table("parameter", "values", "when", title="space", title_justify="left")
     for name, parameter in ordered(plan.sweep.space):
-        table.add_row(name, _values(parameter), _condition(parameter))
+        add_row(table, name, _values(parameter), _condition(parameter))
     return table
 
 
@@ -164,7 +164,7 @@ def _prefixes(plan: Plan) -> Table:
         table.add_column(name, justify="right" if name in _NUMBERS else "left")
     poolings = len(plan.sweep.space.pooling.choices)
     for _, alike in groupby(plan.outlooks, _kind):
-        table.add_row(*_cells(list(alike), poolings))
+        add_row(table, *_cells(list(alike), poolings))
     return table
 
 

@@ -15,6 +15,7 @@ from tlsearch.errors import UsageError
 from tlsearch.paths import Paths
 from tlsearch.store.store import ActivationStore, EntrySummary, Verification
 from tlsearch.terminal.jsonlines import print_json
+from tlsearch.terminal.tables import add_row
 from tlsearch.terminal.words import counted, duration, screen, shorter
 
 _COLUMNS = ("backbone", "pixels", "cut", "view", "photos", "size", "last used", "in use")
@@ -98,7 +99,8 @@ def _table(entries: list[EntrySummary]) -> Table:
         table.add_column(name, justify="right" if name in _NUMBERS else "left")
     for entry in entries:
         key = entry.key
-        table.add_row(
+        add_row(
+            table,
             key.backbone,
             str(key.image_size),
             key.cut,

@@ -14,6 +14,11 @@ from tlsearch.terminal.words import SHOWN, duration, number, shorter
 COLOURS = {"complete": "green", "pruned": "yellow", "fail": "red", "running": "cyan"}
 
 
+def add_row(table: Table, *cells: str | Text) -> None:
+    """Add a row of what is meant as it stands: names and reasons may look like markup."""
+    table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
 def trials_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) -> Table:
     """The leaderboard: rows as `leaderboard.row` makes them, in the order given.
 
@@ -29,8 +34,8 @@ def trials_table(rows: Iterable[Mapping[str, Any]], title: str | None = None) ->
     for row in rows:
         colour = COLOURS.get(row["state"], "white")
         cells = [number(row.get(name)) for name in ("value", "backbone", *columns, "epochs")]
-        state = f"[{colour}]{row['state']}[/]"
-        table.add_row(str(row["trial"]), state, *cells, duration(row.get("seconds")))
+        state = Text(row["state"], style=colour)
+        add_row(table, str(row["trial"]), state, *cells, duration(row.get("seconds")))
     return table
 
 
@@ -48,8 +53,7 @@ def failures_table(rows: Iterable[Mapping[str, Any]]) -> Table | None:
         first, *_ = str(row["reason"]).splitlines() or ["-"]
         log = row.get("log")
         cells = (str(row["failure"]), first, str(shorter(Path(log))) if log else "-")
-        # What an error says may look like markup.
-        table.add_row(str(row["trial"]), *map(Text, cells))
+        add_row(table, str(row["trial"]), *cells)
     return table
 
 
@@ -64,7 +68,7 @@ def screening_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         probe = f"{row['accuracy']:.3f} ± {row['standard_error']:.3f}"
         figures = (str(row["photos"]), probe, published, f"{row['estimate']:.3f}")
         cells = (str(place), row["backbone"], str(row["image_size"]), *figures)
-        table.add_row(*cells, duration(row["seconds"]), "; ".join(_notes(row)))
+        add_row(table, *cells, duration(row["seconds"]), "; ".join(_notes(row)))
     return table
 
 
