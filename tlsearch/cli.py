@@ -180,11 +180,12 @@ def store(
 @app.command()
 def schema(
     recipe: Annotated[bool, typer.Option("--recipe", help="That of recipes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print it as `data`, as others do.")] = False,
 ) -> None:
     """Print the JSON Schema of sweep files, or of recipes."""
     from tlsearch.terminal.listings import print_schema
 
-    print_schema(recipe=recipe)
+    print_schema(recipe=recipe, json=json)
 
 
 @app.command()

@@ -46,6 +46,13 @@ def test_each_kind_of_file_has_its_schema(capsys, recipe, title):
     assert ("method" in schema["properties"]) is recipe
 
 
+def test_a_schema_as_the_json_of_other_commands(capsys):
+    print_schema(recipe=False, json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["schema"] == 1
+    assert printed["data"]["title"] == "tlsearch sweep file"
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_doctor_looks_for_the_weights_of_the_package(capsys, tmp_path, monkeypatch, there):
     monkeypatch.setattr("tlsearch.backbones.weights._BUILTIN", tmp_path)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tlsearch.config.loading import load
 from tlsearch.config.schema import Sweep
-from tlsearch.execution.notices import Notify
+from tlsearch.execution.notices import Notice, Notify
 from tlsearch.paths import Paths
 from tlsearch.search.leaderboard import leaderboard
 from tlsearch.terminal.jsonlines import print_json, print_notice
@@ -83,9 +83,9 @@ def export_trial(
 
     sweep = load(file, overrides)
     with display(sweep, json=json) as notify:
-        bundle = export(sweep, trial=trial, output=places.bundle, notify=notify)
-    written = [bundle]
-    if places.triton is not None:
-        written.append(write_triton(bundle, places.triton))
+        written = [export(sweep, trial=trial, output=places.bundle, notify=notify)]
+        if places.triton is not None:
+            written.append(write_triton(written[0], places.triton))
+            notify(Notice("triton_written", {"model": str(written[1])}))
     if not json:
         print(*written, sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from json import loads
 from typing import Any
 
 from rich.table import Table
@@ -40,10 +41,18 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def print_schema(*, recipe: bool) -> None:
-    """Print the JSON Schema (draft-07) that editors check sweep files, or recipes, with."""
+def print_schema(*, recipe: bool, json: bool = False) -> None:
+    """Print the JSON Schema (draft-07) that editors check sweep files, or recipes, with.
+
+    Args:
+        json: in the form that all commands with `--json` have.
+    """
     from tlsearch.config.json_schema import text
     from tlsearch.config.pretraining import Pretraining
     from tlsearch.config.schema import Sweep
 
-    print(text(Pretraining if recipe else Sweep), end="")
+    schema = text(Pretraining if recipe else Sweep)
+    if json:
+        print_json(loads(schema))
+    else:
+        print(schema, end="")
