@@ -86,12 +86,16 @@ class SuffixLesson(KerasLesson):
         return build_suffix(frozen, self._cut, task.configuration, task.outputs), None
 
     def _feed(self, model: keras.Model) -> tuple[keras.Model, Examples]:
-        from tlsearch.training.on_device import fits
+        from tlsearch.training import on_device
 
+        if not on_device.gpus():
+            return model, self._from_store()
         stored, views = self._activations, self._task.shown
         parts = stored.rows("train", self._cut, views)
         parts += stored.rows("validation", self._cut, [View()])
-        return self._from_device(model, parts) if fits(parts) else (model, self._from_store())
+        if on_device.fits(parts):
+            return self._from_device(model, parts)
+        return model, self._from_store()
 
     def _from_store(self) -> Examples:
         from tlsearch.training.keras_learner import Examples

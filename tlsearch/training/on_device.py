@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHARE = 0.4
 """Of the accelerator's memory that activations may take; the rest is for training."""
+_PIECE = 1024
+"""Rows that are read at once."""
 
 
 class Lookup(keras.layers.Layer):
@@ -32,7 +34,7 @@ class Lookup(keras.layers.Layer):
         self._table = self.add_weight(
             shape=shape, dtype=dtype, trainable=False, autocast=False, name="table"
         )
-        self._table.assign(np.concatenate([part.read() for part in parts]))
+        self._table.assign(_read(parts, shape))
 
     def call(self, places: keras.KerasTensor) -> keras.KerasTensor:
         return keras.ops.take(self._table, places, axis=0)
@@ -40,6 +42,18 @@ class Lookup(keras.layers.Layer):
     def place(self, part: int | np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Where the rows at these positions of a part lie in the table."""
         return (self._starts[part] + positions).astype("int32")
+
+
+def _read(parts: list[Rows], shape: tuple[int, ...]) -> np.ndarray:
+    """All rows, one part after the other, once in memory."""
+    table = np.empty(shape, parts[0].dtype)
+    start = 0
+    for part in parts:
+        for first in range(0, len(part), _PIECE):
+            positions = np.arange(first, min(first + _PIECE, len(part)))
+            table[start + positions] = part.take(positions)
+        start += len(part)
+    return table
 
 
 def fits(parts: list[Rows]) -> bool:
