@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -91,7 +92,8 @@ def _fill(frozen: FrozenBackbone, photos: Photos, entries: Mapping[str, Entry]) 
 
 def _compute(frozen: FrozenBackbone, photos: Photos, names: Sequence[str]) -> Features:
     model = _many_outputs(frozen, names)
-    size = min(BATCH, len(photos))
+    # Batches of one size, as few as there can be: all but the last hold no filling.
+    size = math.ceil(len(photos) / math.ceil(len(photos) / BATCH))
     parts = [_predict(model, batch, size) for batch in photos.batches(size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
