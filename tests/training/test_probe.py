@@ -12,7 +12,7 @@ from tlsearch.errors import HomeError
 from tlsearch.training import probe
 from tlsearch.training.head_model import HeadModel
 from tlsearch.training.judging import accuracy
-from tlsearch.training.probe import STRENGTHS, fit_probe, recall_or_fit
+from tlsearch.training.probe import STRENGTHS, answer_unseen, fit_probe, recall_or_fit
 
 CLASSES, WIDTH = 4, 16
 
@@ -110,6 +110,17 @@ def test_of_very_many_photos_it_sees_some_of_each_class(monkeypatch):
     assert np.abs(some.kernel - whole.kernel).max() > 0
     assert some.kernel.shape == (WIDTH, CLASSES)
     assert some.score(features, labels) > 0.97
+
+
+def test_few_photos_of_many_channels_are_answered_as_if_all_channels_were_looked_at(monkeypatch):
+    random, labels = np.random.default_rng(3), np.arange(60) % CLASSES
+    centres = 0.3 * random.normal(size=(CLASSES, 200))
+    features = (centres[labels] + random.normal(size=(60, 200))).astype("float32")
+    found = answer_unseen(features, labels, 5)
+    monkeypatch.setattr(probe, "_in_their_span", lambda standard: standard)
+    wanted = answer_unseen(features, labels, 5)
+    assert (found == wanted).mean() > 0.95
+    assert 0.3 < wanted.mean() < 1
 
 
 def test_features_are_not_computed_while_others_wait_for_the_probe(tmp_path):
