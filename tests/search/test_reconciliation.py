@@ -11,6 +11,7 @@ from tlsearch.search.reconciliation import Reconciliation
 from tlsearch.search.study import SweepStudy
 from tlsearch.tracking.records import EpochDone, SweepOpened, TrialEnded, TrialStarted
 from tlsearch.tracking.spool import Spool, SpoolFile
+from tlsearch.training.trained import TrainedTrial
 
 OPENED = SweepOpened(name="tiny", experiment="tiny", study="1")
 FACTS = {"metrics": {"val_accuracy": 0.6}, "seconds": 4.0, "best_epoch": 2, "epochs": 2}
@@ -79,13 +80,29 @@ def test_trials_that_the_tracker_never_heard_of_are_told_from_their_beginning(re
     assert found[2] == []
 
 
-def test_the_folder_of_a_trial_knows_more_of_its_epochs(reconcile, paths):
+@pytest.fixture
+def history(paths):
+    """The folder of the first trial, with the history of its epochs."""
     folder = paths.sweep("tiny").trial(0)
     folder.mkdir(parents=True)
     rows = {"epoch": [1, 2], "loss": [1.0, 0.5], "val_loss": [float("nan"), 0.6]}
     pd.DataFrame(rows).to_csv(folder / "history.csv", index=False)
-    epochs = [one for one in reconcile(_knowing())[0] if isinstance(one, EpochDone)]
-    assert [one.metrics for one in epochs] == [{"loss": 1.0}, {"loss": 0.5, "val_loss": 0.6}]
+    return folder
+
+
+def _epochs(records):
+    return [one.metrics for one in records if isinstance(one, EpochDone)]
+
+
+def test_the_folder_of_a_trial_knows_more_of_its_epochs(reconcile, history):
+    found = reconcile(_knowing())
+    assert _epochs(found[0]) == [{"loss": 1.0}, {"loss": 0.5, "val_loss": 0.6}]
+
+
+def test_the_folder_of_another_study_s_trial_knows_nothing(reconcile, history):
+    TrainedTrial(history, "another").write_result("", {})
+    found = reconcile(_knowing())
+    assert _epochs(found[0]) == [{"val_accuracy": 0.3}, {"val_accuracy": 0.6}]
 
 
 def test_what_the_tracker_has_is_not_told_again(reconcile):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from tlsearch.data.dataset import prepare
 from tlsearch.errors import NoResultError
 from tlsearch.search.reports import TrialReports
 from tlsearch.tracking.replay import marker
+from tlsearch.training.trained import TrainedTrial
 
 CONFIGURATION = Configuration(backbone=BackboneChoice(name="MobileNet"), image_size=32)
 
@@ -36,7 +39,7 @@ def reports(sweep, paths):
     pd.DataFrame({**columns, "accuracy": [0.4, 0.8], "val_accuracy": [0.3, 0.7]}).to_csv(
         folder / "history.csv", index=False
     )
-    made = TrialReports(sweep, paths, dataset)
+    made = TrialReports(sweep, paths, dataset, "mine")
     yield made
     made.close()
 
@@ -50,6 +53,14 @@ def test_a_report_is_owed_until_this_run_has_it(reports):
     assert not reports.is_missing(0, "run")
     assert not reports.is_missing(0, None)
     assert reports.is_missing(0, "another run")
+
+
+def test_what_another_study_s_trial_has_left_is_not_reported(reports, paths):
+    trained = TrainedTrial(paths.sweep("tiny").trial(0), "another")
+    trained.write_result("", {})
+    assert not reports.is_missing(0, "run")
+    replace(trained, study="mine").write_result("", {})
+    assert reports.is_missing(0, "run")
 
 
 def test_a_trial_without_files_has_no_report(reports):

@@ -162,6 +162,37 @@ def test_what_was_written_is_read(written):
     assert names == {"learned.npz", "validation.npz", "history.csv"}
 
 
+def test_what_another_study_has_left_is_not_there(written):
+    written = replace(written, study="old")
+    written.write_result("seed 1", {"epochs": EPOCHS})
+    for study in ("old", ""):
+        mine = replace(written, study=study)
+        assert (mine.is_whole, mine.has_weights) == (True, True)
+    other = replace(written, study="new")
+    assert (other.is_whole, other.has_weights) == (False, False)
+    other.write({"conv": WEIGHTS["conv"]}, "c" * 64, ANSWERS, EPOCHS)
+    assert not other.has_weights
+    other.write_result("seed 2", {})
+    assert (other.has_weights, written.has_weights) == (True, False)
+
+
+@pytest.mark.parametrize("noted", [None, '{"made_by": "seed 1"}'], ids=["nothing", "no study"])
+def test_what_an_earlier_version_has_left_counts(written, noted):
+    if noted is not None:
+        (written.folder / "result.json").write_text(noted)
+    mine = replace(written, study="mine")
+    assert (mine.is_whole, mine.has_weights) == (True, True)
+
+
+def test_a_result_is_of_what_it_was_made_by(written):
+    assert written.result("seed 1") is None
+    written.write_result("seed 1", {"epochs": EPOCHS})
+    assert written.result("seed 1")["epochs"] == EPOCHS
+    assert written.result("seed 2") is None
+    written.drop_weights()
+    assert written.result("seed 1") is None
+
+
 @pytest.mark.parametrize("digest", ["b" * 64, ""])
 def test_other_pretrained_weights_are_refused(written, digest):
     with pytest.raises(WeightsError, match="not those that the trial was trained on") as caught:

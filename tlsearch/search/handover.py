@@ -119,4 +119,4 @@ class Handover:
             self._notify(Notice("warning", {"text": text}))
 
     def _has_weights(self, number: int) -> bool:
-        return TrainedTrial(self._folder.trial(number)).has_weights
+        return TrainedTrial(self._folder.trial(number), self._study.key).has_weights

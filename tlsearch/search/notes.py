@@ -53,8 +53,9 @@ class StudyNotes:
 
     @property
     def key(self) -> str:
-        """What tells this study from any other, of the same name too."""
-        return self._study.user_attrs[KEY]
+        """What tells this study from any other, of the same name too; "" for one that an earlier
+        version has made, as long as it is only looked at."""
+        return self._study.user_attrs.get(KEY, "")
 
     def _make_key(self) -> None:
         """Give the study its key if it has none. The study's lock must be held."""

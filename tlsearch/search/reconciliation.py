@@ -48,6 +48,7 @@ class Reconciliation:
     ) -> None:
         self._sweep = sweep
         self._folder = folder
+        self._study = study.key
         self._spool = spool
         self._began = began
         others = study.crew.others()
@@ -93,7 +94,7 @@ class Reconciliation:
 
     def _epochs(self, trial: FrozenTrial) -> dict[int, dict[str, float]]:
         """All that its folder has of each epoch; else the objective, which the study has."""
-        trained = TrainedTrial(self._folder.trial(trial.number))
+        trained = TrainedTrial(self._folder.trial(trial.number), self._study)
         if trained.is_whole:
             rows = trained.history().to_dict(orient="records")
             return {int(row.pop("epoch")): _finite(row) for row in rows}

@@ -40,6 +40,7 @@ class Recording:
         self._paths = paths
         self._folder = paths.sweep(sweep.name)
         self._study = study
+        self._key = study.key
         self._dataset = dataset
         self._notify = notify
         self._store = resolve_uri(sweep.tracking.uri, None, paths)
@@ -64,7 +65,7 @@ class Recording:
 
     @contextmanager
     def _recorder(self, spool: Spool, began: float) -> Iterator[Recorder]:
-        reports = TrialReports(self._sweep, self._paths, self._dataset)
+        reports = TrialReports(self._sweep, self._paths, self._dataset, self._key)
         replayer = self._replayer(spool, began)
         recorder = Recorder(
             spool, replayer, self._sweep, reports, self._folder.folder, self._notify
@@ -95,7 +96,7 @@ class Recording:
         return SweepOpened(
             name=self._sweep.name,
             experiment=self._sweep.tracking.experiment or self._sweep.name,
-            study=self._study.key,
+            study=self._key,
             run=self._study.run_of(None),
             store=None if is_embedded else str(self._store),
             parameters=redact_values(parameters),

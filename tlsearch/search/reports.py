@@ -41,11 +41,15 @@ class Reports(ABC):
 
 
 class TrialReports(Reports):
-    """Reports on the validation split, each in the folder of its trial."""
+    """Reports on the validation split, each in the folder of its trial.
 
-    def __init__(self, sweep: Sweep, paths: Paths, dataset: Dataset) -> None:
+    study: stands for the study that the trials are of.
+    """
+
+    def __init__(self, sweep: Sweep, paths: Paths, dataset: Dataset, study: str = "") -> None:
         self._sweep = sweep
         self._paths = paths
+        self._study = study
         self._folder = paths.sweep(sweep.name)
         self._classes = dataset.classes
         rows = dataset.splits["validation"]
@@ -67,7 +71,7 @@ class TrialReports(Reports):
         """Whether the trial's files are there, and no run has a report of them, or another one
         than this."""
         folder = self._folder.trial(number)
-        if not TrainedTrial(folder).is_whole:
+        if not TrainedTrial(folder, self._study).is_whole:
             return False
         has_it = marker(folder / _REPORT)
         if not has_it.is_file():

@@ -11,7 +11,7 @@ from tlsearch.disk import explain_disk
 from tlsearch.errors import Interrupted, UsageError
 from tlsearch.execution.notices import Notify, ignore, without_credentials
 from tlsearch.execution.signals import stop_on_signal
-from tlsearch.paths import Paths, SweepPaths
+from tlsearch.paths import Paths
 from tlsearch.search.result import SweepResult
 from tlsearch.search.stages import Stages
 from tlsearch.search.study import SweepStudy
@@ -103,7 +103,7 @@ def _export(
             copy_bundle(folder.bundle, output)
         return output
     check_place(output)
-    _check_weights(chosen.number, folder)
+    _check_weights(chosen.number, TrainedTrial(folder.trial(chosen.number), study.key))
     from tlsearch.search.delivery import Delivery
 
     configuration = study.configuration_of(chosen)
@@ -115,8 +115,7 @@ def _export(
     return result.bundle
 
 
-def _check_weights(number: int, folder: SweepPaths) -> None:
-    trained = TrainedTrial(folder.trial(number))
+def _check_weights(number: int, trained: TrainedTrial) -> None:
     if not trained.has_weights:
         is_known = trained.is_whole
         raise UsageError(

@@ -82,7 +82,7 @@ class TrainJob:
         """Train, or go on from the last checkpoint; what is finished already is only told again."""
         from tlsearch.training.checkpoint import Checkpoints
 
-        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial))
+        trained = TrainedTrial(self.paths.sweep(self.sweep.name).trial(self.trial), self.study)
         pretrained = pretrained_digest(self.configuration)
         made_by = self._made_by(pretrained)
 

@@ -28,14 +28,20 @@ _BACKBONE = "backbone"
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """The files of one trial."""
+    """The files of one trial.
+
+    study: stands for the study that the trial is to be of. A folder outlives its study: another
+        one's trial of the same number, which `--new` or a change of the database has left there,
+        counts as not there. "" asks for none.
+    """
 
     folder: Path
+    study: str = ""
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything was written. The history is written last."""
-        return self._history.is_file()
+        """Whether everything was written, for this study. The history is written last."""
+        return self._history.is_file() and self._is_of_study()
 
     @property
     def has_weights(self) -> bool:
@@ -93,18 +99,28 @@ class TrainedTrial:
             made_by: stands for everything that decides what a trial learns.
         """
         sync(self.folder)
-        write_whole(self._result, json.dumps({"made_by": made_by, **facts}).encode())
+        named = {"made_by": made_by, "study": self.study, **facts}
+        write_whole(self._result, json.dumps(named).encode())
 
     def result(self, made_by: str) -> dict[str, Any] | None:
         """What `write_result` was given; None if the trial is not over, or made by other things."""
-        try:
-            facts = json.loads(self._result.read_bytes())
-        except (OSError, ValueError):
-            return None
+        facts = self._facts()
         files = (self._weights, self._predictions, self._history)
-        if facts.pop("made_by") != made_by or not all(file.is_file() for file in files):
+        if facts.pop("made_by", None) != made_by or not all(file.is_file() for file in files):
             return None
         return facts
+
+    def _facts(self) -> dict[str, Any]:
+        """What `write_result` has kept; nothing if the trial is not over."""
+        try:
+            return json.loads(self._result.read_bytes())
+        except (OSError, ValueError):
+            return {}
+
+    def _is_of_study(self) -> bool:
+        """An earlier version noted no study: its folders are taken for what they seem to be."""
+        noted = self._facts().get("study")
+        return not noted or not self.study or noted == self.study
 
     def weights(self, backbone: str) -> Weights:
         """The best epoch's weights of the layers that were trained.
