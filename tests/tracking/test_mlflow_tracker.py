@@ -89,6 +89,17 @@ def test_a_trial_is_a_child_with_its_configuration(tracker, client, parent):
     assert len(children(client, parent)) == 1
 
 
+def test_a_run_that_another_process_makes_later_is_found(tracker, client, parent):
+    """Two supervisors: what one has looked for in vain is asked for again."""
+    other = MLflowTracker(tracker.store)
+    for number in (0, 1):
+        assert tracker.find_trial(parent, number) is None
+    runs = [other.start_trial(parent, number, CONFIGURATION, {}) for number in (0, 1)]
+    assert tracker.find_trial(parent, 0) == runs[0]
+    assert tracker.start_trial(parent, 1, CONFIGURATION, {}) == runs[1]
+    assert len(children(client, parent)) == 2
+
+
 def test_an_epoch_is_a_step_of_every_metric(tracker, client, parent):
     run_id = tracker.start_trial(parent, 0, CONFIGURATION, {})
     moment = time.time()

@@ -22,7 +22,7 @@ class TrialRuns:
 
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
-        self._known: dict[str, dict[int, str]] = {}
+        self._known: defaultdict[str, dict[int, str]] = defaultdict(dict)
         self._experiments: dict[str, str] = {}
 
     def experiment_of(self, run_id: str) -> str:
@@ -32,10 +32,14 @@ class TrialRuns:
         return self._experiments[run_id]
 
     def find(self, parent: str, number: int) -> str | None:
-        """The run of a trial that was started before, by this process or an earlier one."""
-        if parent not in self._known:
-            self.all(parent)
-        return self._known[parent].get(number)
+        """The run of a trial that was started before, by this process or by another one."""
+        known = self._known[parent]
+        if number not in known:
+            # It is asked for each time: another process may be about to make it.
+            runs = self._children(parent, f" and tags.`{NUMBER}` = '{number}'")
+            if runs:
+                known[number] = self._keep_one(runs).info.run_id
+        return known.get(number)
 
     def note(self, parent: str, number: int, run_id: str) -> None:
         """A run was made."""
@@ -61,8 +65,8 @@ class TrialRuns:
             self._client.delete_run(run.info.run_id)
         return first
 
-    def _children(self, parent: str) -> list[Run]:
-        query = f"tags.`mlflow.parentRunId` = '{parent}'"
+    def _children(self, parent: str, more: str = "") -> list[Run]:
+        query = f"tags.`mlflow.parentRunId` = '{parent}'{more}"
         experiments = [self.experiment_of(parent)]
         found: list[Run] = []
         token = None
