@@ -27,7 +27,7 @@ class Notice:
     exported(bundle, test, parity), judging(trial), registered(name, version),
     compared(see Comparison.as_dict), waiting(what: trials, screening or delivery; trials: those
     that others train), training_again(trial: its weights are in another home), delivered(by
-    another supervisor: host, bundle), warning(text),
+    another supervisor or an earlier run: host, bundle), warning(text),
     tracking_back(), tracking_left(records, store, name: of the sweep).
 
     Of a pretraining: pretraining_opened(name, folder, done, epochs), photos_ready(photos,

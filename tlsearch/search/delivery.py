@@ -138,11 +138,9 @@ class Delivery:
         Args:
             rival: the trial that the champion was compared with.
         """
-        metrics = of_test(result.test or {})
-        recorder.note(trial, metrics, {})
+        recorder.note(trial, of_test(result.test or {}), {})
         recorder.bundle(trial, result.bundle, self._sweep.export.register_as)
-        named = {"champion": trial} | ({} if rival is None else {"rival": rival})
-        recorder.end("complete", metrics, **named)
+        end_run(recorder, trial, result.test, rival)
 
     def _carry_out(self, job: ExportJob, executor: Executor | None) -> ExportResult:
         if executor is not None and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
@@ -153,6 +151,15 @@ class Delivery:
             return _wait_for(job, fresh, "exported")
         finally:
             fresh.close()
+
+
+def end_run(
+    recorder: Recorder, trial: int, test: Mapping[str, float] | None, rival: int | None
+) -> None:
+    """Have it told that the sweep is complete, with this champion, its metrics on the test split,
+    and the trial that it was compared with."""
+    named = {"champion": trial} | ({} if rival is None else {"rival": rival})
+    recorder.end("complete", of_test(test or {}), **named)
 
 
 def of_test(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -8,11 +8,12 @@ from tlsearch.config.schema import Sweep
 from tlsearch.errors import NoResultError
 from tlsearch.execution.executor import Executor
 from tlsearch.execution.notices import Notice, Notify
+from tlsearch.export.job import ExportResult
 from tlsearch.paths import SweepPaths
 from tlsearch.search.active import PARTS
 from tlsearch.search.again import train_again
 from tlsearch.search.claims import OWNER
-from tlsearch.search.delivery import Delivery
+from tlsearch.search.delivery import Delivery, end_run
 from tlsearch.search.jobs import MakeJob
 from tlsearch.search.leaderboard import row
 from tlsearch.search.notes import DeliveryPlace
@@ -33,10 +34,13 @@ class Handover:
         self._notify = notify
 
     def is_done(self) -> bool:
-        """Whether the bundle of the study's champion lies here, or in another home."""
+        """Whether the bundle of the study's champion lies here, compared with its rival of now, or
+        in another home: there it is left as it is, with the rival that it had."""
         if self._study.delivered() != self._study.champion().number:
             return False
-        return self.elsewhere() is not None or self._folder.bundle.is_dir()
+        if self.elsewhere() is not None:
+            return True
+        return self._folder.bundle.is_dir() and self._study.was_compared_with(self._rival())
 
     def elsewhere(self) -> DeliveryPlace | None:
         """Where the bundle lies, if that is another home, and not known to be gone from it."""
@@ -54,43 +58,66 @@ class Handover:
 
     def carry_out(
         self, delivery: Delivery, make_job: MakeJob, recorder: Recorder, executor: Executor
-    ) -> int:
-        """Export, judge and register the champion; its number.
+    ) -> tuple[int, int | None]:
+        """Export, judge and register the champion; its number, and that of its rival, if any.
 
         Args:
             make_job: for a trial whose weights are out of reach and have to be learned again.
             executor: an idle one.
         """
-        best = self._study.champion()
+        best, rival = self._study.champion(), self._study.rival()
         self._notify(Notice("champion", row(best)))
-        configuration = self._study.configuration_of(best)
-        self._bring_weights(best, make_job, executor)
         recorder.drain()
-        run = self._study.run_of(best.number)
-        result = delivery.find(best.number, self._folder.bundle, run) or delivery.export(
-            best.number,
-            configuration,
-            self._folder.bundle,
-            executor=executor,
-            judge=True,
-            run=run,
-        )
+        result = self._bundle(best, delivery, make_job, executor)
         if result.test is not None:
             self._study.note_test(best.number, result.test)
-        rival = self._judge_rival(delivery, make_job, recorder, executor)
+        judged = self._judge(rival, delivery, make_job, recorder, executor)
         if self._study.errands.are_mine(ERRAND):
-            delivery.register(best.number, result, recorder, rival)
+            delivery.register(best.number, result, recorder, judged)
         recorder.drain()
-        return best.number
+        return best.number, None if rival is None else rival.number
 
-    def _judge_rival(
-        self, delivery: Delivery, make_job: MakeJob, recorder: Recorder, executor: Executor
+    def end_run(self, recorder: Recorder) -> None:
+        """End the sweep's run of a champion that was delivered before, in the words of then.
+
+        Two supervisors that come to their ends together both do so: each would leave it to the
+        other, and twice changes nothing. Where a trial still runs, its supervisor will.
+        """
+        if not self._study.running():
+            best, rival = self._study.champion().number, self._rival()
+            is_judged = rival is not None and self._study.test_of(rival) is not None
+            end_run(recorder, best, self._study.test_of(best), rival if is_judged else None)
+
+    def _rival(self) -> int | None:
+        rival = self._study.rival()
+        return None if rival is None else rival.number
+
+    def _bundle(
+        self, best: FrozenTrial, delivery: Delivery, make_job: MakeJob, executor: Executor
+    ) -> ExportResult:
+        """The champion's bundle, as it lies here or exported now."""
+        run = self._study.run_of(best.number)
+        found = delivery.find(best.number, self._folder.bundle, run)
+        if found is not None:
+            return found
+        self._bring_weights(best, make_job, executor)
+        configuration, output = self._study.configuration_of(best), self._folder.bundle
+        return delivery.export(
+            best.number, configuration, output, executor=executor, judge=True, run=run
+        )
+
+    def _judge(
+        self,
+        rival: FrozenTrial | None,
+        delivery: Delivery,
+        make_job: MakeJob,
+        recorder: Recorder,
+        executor: Executor,
     ) -> int | None:
         """Judge the champion's rival too, unless that was done; its number.
 
         The champion is delivered even where its rival cannot be judged.
         """
-        rival = self._study.rival()
         if rival is None:
             return None
         number = rival.number

@@ -15,6 +15,7 @@ from tlsearch.search.screened import ScreeningResult
 DELIVERED, RUN, TEST = "tlsearch.delivered", "tlsearch.run", "tlsearch.test"
 KEY = "tlsearch.key"
 DELIVERY, SCREENING = "tlsearch.delivery", "tlsearch.screening"
+RIVAL = "tlsearch.delivered_rival"
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,15 @@ class StudyNotes:
         noted = self._study.user_attrs.get(DELIVERY)
         return DeliveryPlace(**noted) if noted else None
 
-    def note_delivery(self, number: int, bundle: Path) -> None:
+    def was_compared_with(self, rival: int | None) -> bool:
+        """Whether this was the rival when the champion was delivered, judged or found impossible to
+        judge; of what an earlier version has delivered it is assumed."""
+        return self._study.user_attrs.get(RIVAL, rival) == rival
+
+    def note_delivery(self, number: int, bundle: Path, rival: int | None = None) -> None:
         """Note that everything of the champion is done, and where its bundle lies."""
         self._study.set_user_attr(DELIVERY, asdict(DeliveryPlace.of(bundle)))
+        self._study.set_user_attr(RIVAL, rival)
         self._study.set_user_attr(DELIVERED, number)
 
     def test_of(self, number: int) -> dict[str, float] | None:

@@ -80,15 +80,16 @@ class Stages:
             with self._recorder(dataset) as recorder, closing(executor):
                 self._screen(dataset, recorder, executor, stop)
                 self._search(dataset, recorder, executor, stop)
-                best = self._study.champion().number
                 mine = errand.enter_context(
                     self._errand(ERRAND, self._handover.is_done, stop, self._handover.is_for_me)
                 )
                 if mine:
-                    best = self._deliver(dataset, recorder, executor)
+                    best, rival = self._deliver(dataset, recorder, executor)
+                else:
+                    self._handover.end_run(recorder)
             # Only now is everything tracked, reports too.
             if mine:
-                self._study.note_delivery(best, self._folder.bundle)
+                self._study.note_delivery(best, self._folder.bundle, rival)
             elif (place := self._study.delivery_place()) is not None:
                 self._notify(Notice("delivered", asdict(place)))
 
@@ -231,7 +232,9 @@ class Stages:
             hint=f"to continue: {self._command}",
         )
 
-    def _deliver(self, dataset: Dataset, recorder: Recorder, executor: Executor) -> int:
+    def _deliver(
+        self, dataset: Dataset, recorder: Recorder, executor: Executor
+    ) -> tuple[int, int | None]:
         delivery = Delivery(self._sweep, self._paths, dataset, self._notify)
         make_job = job_maker(self._study, dataset, self._paths)
         return self._handover.carry_out(delivery, make_job, recorder, executor)

@@ -94,7 +94,7 @@ class Lines:
         self.print(f"trial {trial}: its weights are in a home out of reach; training it again here")
 
     def _delivered(self, host: str, bundle: str) -> None:
-        self.print(f"another supervisor has delivered the champion: {bundle} on {host}")
+        self.print(f"the champion is delivered already: {bundle} on {host}")
 
     def _trial_retried(self, trial: int, attempt: int, reason: str, log: str = "") -> None:
         self.print(f"trial {trial}: {reason}; attempt {attempt}{_logged(log)}")
