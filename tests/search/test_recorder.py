@@ -103,6 +103,19 @@ def test_a_tracker_that_stays_away_stops_nothing(make, monkeypatch):
     _record(recorder)
     recorder.close()
     assert [notice.event for notice in notices] == ["warning"]
+    assert _has_ended(recorder)
+
+
+def _has_ended(recorder):
+    """Whether its thread tells nothing more, though not everything is told."""
+    return wait_until(lambda: not recorder._replayer._thread.is_alive())
+
+
+def test_who_does_not_wait_tells_nothing_more(make):
+    recorder, _ = make(LostTracker())
+    _record(recorder)
+    recorder.close(wait=False)
+    assert _has_ended(recorder)
 
 
 def test_recording_waits_for_nothing(make):

@@ -169,6 +169,13 @@ def test_what_a_dead_process_left_comes_after_what_its_successor_told(tracker, c
     assert not dead.file.exists()
 
 
+def test_what_another_process_has_told_and_removed_is_done(tracker, tmp_path):
+    spool = _spool(tmp_path, _opened())
+    spool.remove()
+    assert finish(spool, tracker, "store", tmp_path, Heard())
+    assert list(spool.path.parent.iterdir()) == []
+
+
 def test_a_run_that_somebody_deleted_is_left_out(tracker, client, tmp_path):
     heard = Heard()
     spool = _spool(tmp_path, _opened())

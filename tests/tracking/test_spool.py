@@ -203,4 +203,15 @@ def test_what_is_removed_is_gone(spool):
         file.remove()
     assert list(spool.file.parent.iterdir()) == []
     assert spools(spool.file.parent) == []
-    assert file.all() == []
+    assert (file.all(), file.opened(), file.left("here")) == ([], None, 0)
+
+
+def test_what_is_closed_takes_no_records(tmp_path):
+    """The number of its descriptor is another file's, as here."""
+    spool = Spool(tmp_path / "me.jsonl", OPENED)
+    spool.close()
+    with (tmp_path / "other").open("wb"):
+        with pytest.raises(ValueError, match="closed"):
+            spool.append(RECORDS[0])
+        assert (tmp_path / "other").stat().st_size == 0
+    assert SpoolFile(spool.file).all() == [OPENED]

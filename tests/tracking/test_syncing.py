@@ -15,6 +15,7 @@ from tlsearch.paths import Paths
 from tlsearch.terminal.syncing import sync_sweeps
 from tlsearch.tracking.records import EpochDone, SweepOpened, TrialEnded, TrialStarted
 from tlsearch.tracking.spool import Spool, SpoolFile, hold
+from tlsearch.tracking.syncing import Synced, Syncing
 from tlsearch.tracking.tracker import StoreUnreachable
 
 
@@ -28,10 +29,10 @@ def paths(embedded, tmp_path, monkeypatch):
     return paths
 
 
-def _leave(paths, name, store=None):
+def _leave(paths, sweep, store=None, name="dead"):
     """A spool that a killed sweep has left; 4 records."""
-    opened = SweepOpened(name=name, experiment="sync", study=f"{paths.home}{name}", store=store)
-    spool = Spool(paths.sweep(name).spool / "dead.jsonl", opened)
+    opened = SweepOpened(name=sweep, experiment="sync", study=f"{paths.home}{sweep}", store=store)
+    spool = Spool(paths.sweep(sweep).spool / f"{name}.jsonl", opened)
     spool.append(TrialStarted(trial=0))
     spool.append(EpochDone(trial=0, epoch=1, metrics={"loss": 0.5}))
     spool.append(TrialEnded(trial=0, state="complete"))
@@ -104,6 +105,35 @@ def test_a_password_has_to_be_named_again(paths):
 def test_a_sweep_that_is_not_here_is_named(paths):
     with pytest.raises(UsageError, match="no sweep 'nowhere'"):
         sync_sweeps("nowhere", paths, json=False)
+
+
+def _sync_meeting(paths, tracker, meet):
+    """Sync the sweep `one`; `meet` is called when the address of a spool's store is looked up."""
+
+    def resolve(_):
+        meet()
+        return tracker.store
+
+    return Syncing(resolve, lambda _: tracker).sync(paths.sweep("one"))
+
+
+def test_a_spool_that_another_process_tells_meanwhile(paths, tracker):
+    first, second = _leave(paths, "one"), _leave(paths, "one", name="other")
+    found = _sync_meeting(paths, tracker, second.remove)
+    assert found == Synced("one", told=4)
+    assert not first.path.exists()
+    assert list(paths.sweep("one").spool.iterdir()) == []
+
+
+def test_nobody_else_tells_what_is_looked_at(paths, tracker):
+    spool, free = _leave(paths, "one"), []
+
+    def meet():
+        with hold(SpoolFile(spool.path)) as is_free:
+            free.append(is_free)
+
+    assert _sync_meeting(paths, tracker, meet) == Synced("one", told=4)
+    assert free == [False]
 
 
 def test_a_spool_without_a_first_record_is_removed(paths, capsys):

@@ -156,6 +156,8 @@ class Recorder:
 
     def close(self, *, wait: bool = True) -> None:
         """Wait for the reports, and unless told otherwise for the tracker as long as it answers."""
+        if not wait:
+            self._replayer.stop()
         self._drawing.shutdown()
         self._reports.close()
         if wait:

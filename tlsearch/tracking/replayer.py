@@ -59,7 +59,8 @@ class Replayer:
         self._replay: Replay | None = None
         self._state = threading.Condition()
         self._told = 0
-        self._is_lost = self._is_closing = self._was_tried = self._hurry = False
+        self._is_lost = self._is_closing = self._is_stopped = False
+        self._was_tried = self._hurry = False
         self._wanted = 0
         self._last_answer = self._looked = -LOOK_AROUND
         self._fault: BaseException | None = None
@@ -96,7 +97,16 @@ class Replayer:
             patience = FAREWELL if self._is_lost else PATIENCE
             return now - max(started, self._last_answer) > patience
 
-        self._wait(is_enough, None)
+        try:
+            self._wait(is_enough, None)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Tell nothing more, but what is on its way; this call does not wait for that."""
+        with self._state:
+            self._is_stopped = self._hurry = True
+            self._state.notify_all()
 
     def _wait(self, is_enough: Callable[[], bool], timeout: float | None) -> bool:
         end = None if timeout is None else time.monotonic() + timeout
@@ -118,7 +128,7 @@ class Replayer:
     def _work(self) -> None:
         pause = PAUSES[0]
         try:
-            while not self._is_closing or self._told < self._spool.count:
+            while self._has_work():
                 try:
                     self._bring()
                 except TrackingError as error:
@@ -132,6 +142,11 @@ class Replayer:
             with self._state:
                 self._fault = error
                 self._state.notify_all()
+
+    def _has_work(self) -> bool:
+        """Whether there is something to tell, or may yet be."""
+        is_all = self._is_closing and self._told >= self._spool.count
+        return not is_all and not self._is_stopped
 
     def _rest(self, seconds: float) -> None:
         """Let records gather, unless somebody waits for what is not told yet."""
@@ -152,7 +167,7 @@ class Replayer:
         self._bring_orphans(self._tracker)
         if self._replay is None:
             self._replay = self._of(self._own, self._tracker)
-        while self._replay.bring():
+        while not self._is_stopped and self._replay.bring():
             self._told = self._replay.told
             self._note_answer()
             if self._opened is not None:
@@ -164,7 +179,7 @@ class Replayer:
         if time.monotonic() - self._looked < LOOK_AROUND:
             return
         for spool in spools(self._own.path.parent):
-            if spool == self._own:
+            if spool == self._own or self._is_stopped:
                 continue
             try:
                 finish(spool, tracker, self._store, self._folder, self._listener)
@@ -202,12 +217,22 @@ def finish(
         TrackingError: the store fails; calling again goes on.
     """
     with hold(spool) as is_free:
-        if not is_free:
-            return False
-        opened = spool.opened()
-        if opened is not None:
-            replay = Replay(spool, tracker, store, folder, listener)
-            while replay.bring():
-                pass
-        spool.remove()
-    return True
+        if is_free:
+            tell_all(spool, tracker, store, folder, listener)
+    return is_free
+
+
+def tell_all(
+    spool: SpoolFile, tracker: Tracker, store: str, folder: Path, listener: Listener
+) -> None:
+    """Tell all of a spool that this process holds, and remove it.
+
+    Raises:
+        TrackingError: the store fails; calling again goes on.
+    """
+    if spool.opened() is not None:
+        replay = Replay(spool, tracker, store, folder, listener)
+        while replay.bring():
+            pass
+    # Where another process was faster, what is left is the lock that was made just now.
+    spool.remove()

@@ -54,6 +54,7 @@ class Spool:
         Raises:
             OSError: it cannot be written; nothing of it is left. Or what was written before could
                 not be brought to the disk.
+            ValueError: the spool is closed.
         """
         self._append(record)
         self._dirty.set()
@@ -69,6 +70,9 @@ class Spool:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
+            # The descriptor's number may be another file's by now.
+            if self._closing.is_set():
+                raise ValueError(f"a record for a spool that is closed: {self.file}")
             text = record.model_dump_json(exclude_defaults=True)
             start = f'{{"seq":{self._count + 1},"kind":"{record.kind}",'
             self._write((start + text[1:] + "\n").encode())
@@ -76,7 +80,8 @@ class Spool:
 
     def close(self) -> None:
         """Bring the rest to the disk. Records of other threads that come later are an error."""
-        self._closing.set()
+        with self._lock:
+            self._closing.set()
         self._hurry.set()
         self._dirty.set()
         self._syncing.join()
@@ -183,14 +188,21 @@ class SpoolFile:
             return []
 
     def opened(self) -> SweepOpened | None:
-        """Its first record; None if its supervisor was killed before that was written."""
-        records, _, _ = self.read(0, 1)
+        """Its first record; None if its supervisor was killed before that was written, or where
+        another process has told and removed it meanwhile."""
+        try:
+            records, _, _ = self.read(0, 1)
+        except FileNotFoundError:
+            return None
         first = records[0] if records else None
         return first if isinstance(first, SweepOpened) else None
 
     def left(self, store: str) -> int:
-        """How many records this store does not have yet."""
-        return self.read(self.confirmed(store).position, _ALL)[2]
+        """How many records this store does not have yet; none of one that was removed."""
+        try:
+            return self.read(self.confirmed(store).position, _ALL)[2]
+        except FileNotFoundError:
+            return 0
 
     def remove(self) -> None:
         """Remove all of it, the lock last."""

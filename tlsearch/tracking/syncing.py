@@ -9,7 +9,7 @@ from pathlib import Path
 from tlsearch.paths import SweepPaths
 from tlsearch.tracking.listener import Listener
 from tlsearch.tracking.location import TrackingStore
-from tlsearch.tracking.replayer import finish
+from tlsearch.tracking.replayer import tell_all
 from tlsearch.tracking.spool import SpoolFile, hold, spools
 from tlsearch.tracking.tracker import EntryRefused, Tracker, TrackingError
 
@@ -60,17 +60,17 @@ class Syncing:
     def _sync(self, spool: SpoolFile, folder: Path, found: Synced) -> Synced:
         with hold(spool) as is_free:
             opened = spool.opened()
-        if opened is None:
-            if is_free:
-                spool.remove()
-            return found
-        store = self._resolve(opened.store)
-        before = spool.left(str(store))
-        if not is_free:
-            return _more(found, running=before)
-        heard = _Counting()
-        error = self._tell(spool, store, folder, heard)
-        left = spool.left(str(store)) if spool.path.exists() else 0
+            if opened is None:
+                if is_free:
+                    spool.remove()
+                return found
+            store = self._resolve(opened.store)
+            before = spool.left(str(store))
+            if not is_free:
+                return _more(found, running=before)
+            heard = _Counting()
+            error = self._tell(spool, store, folder, heard)
+            left = spool.left(str(store))
         counts = {"told": before - left - heard.refusals, "left": left, "refused": heard.refusals}
         return _more(found, error=error, **counts)
 
@@ -83,7 +83,7 @@ class Syncing:
         try:
             if name not in self._trackers:
                 self._trackers[name] = self._connect(store)
-            finish(spool, self._trackers[name], name, folder, heard)
+            tell_all(spool, self._trackers[name], name, folder, heard)
         except TrackingError as error:
             self._lost[name] = error
             return error
