@@ -113,7 +113,7 @@ def measure(sweep: Sweep, paths: Paths) -> dict[str, float]:
         str(tracker.store),
         lambda: tracker,
         folder.folder,
-        SweepListener(study.note_run, ignore),
+        SweepListener(lambda _, number, run: study.note_run(number, run), ignore),
         lambda *_: None,
     )
     replayer.start()

@@ -118,9 +118,21 @@ def test_a_run_that_says_otherwise_gets_its_true_end(reconcile):
     assert "nobody trains" in ended.reason
 
 
-def test_what_another_spool_tells_is_left_to_it(reconcile, paths):
-    other = Spool(paths.sweep("tiny").spool / "other.jsonl", OPENED)
+def _tell_elsewhere(paths, study):
+    """Another spool that tells of the first trial."""
+    opened = OPENED.model_copy(update={"study": study})
+    other = Spool(paths.sweep("tiny").spool / "other.jsonl", opened)
     other.append(TrialEnded(trial=0, state="complete"))
     other.close()
+
+
+def test_what_another_spool_tells_is_left_to_it(reconcile, study, paths):
+    _tell_elsewhere(paths, study.key)
     found = reconcile(_knowing())
     assert (found[0], len(found[1])) == ([], 4)
+
+
+def test_what_a_study_that_was_set_aside_has_left_to_tell_is_not_of_this_one(reconcile, paths):
+    _tell_elsewhere(paths, "another")
+    found = reconcile(_knowing())
+    assert (len(found[0]), len(found[1])) == (4, 4)

@@ -14,7 +14,7 @@ from tlsearch.tracking.spool import Spool
 from tlsearch.tracking.tracker import StoreUnreachable, TrackedTrial, Tracker
 
 
-def make_recorder(tracker, sweep, reports, notify, note_run=lambda number, run: None):
+def make_recorder(tracker, sweep, reports, notify, note_run=lambda *_: None):
     """A recorder whose spool lies in the folder of `reports`, and is replayed to the tracker."""
     folder = reports.folder
     opened = SweepOpened(name="s", experiment="e", study="1")

@@ -50,10 +50,12 @@ class Heard(Listener):
 
     def __init__(self):
         self.runs = {}
+        self.studies = set()
         self.told = []
 
-    def found_run(self, trial, run):
+    def found_run(self, study, trial, run):
         self.runs[trial] = run
+        self.studies.add(study)
 
     def registered(self, name, version):
         self.told.append(("registered", name, version))

@@ -100,11 +100,12 @@ def _bring(spool, tracker, folder, heard):
 
 
 def test_all_of_a_spool_is_told_once(tracker, client, tmp_path):
-    heard = Heard()
-    spool = _spool(tmp_path, _opened())
+    heard, opened = Heard(), _opened()
+    spool = _spool(tmp_path, opened)
     assert spool.left("store") == 19
     _bring(spool, tracker, tmp_path, heard)
     _assert_whole(client, heard)
+    assert heard.studies == {opened.study}
     assert spool.left("store") == 0
     assert (tmp_path / "trials" / "00000" / "report.tracked").read_text() == heard.runs[0]
     run = client.get_run(heard.runs[1])

@@ -23,7 +23,15 @@ from tlsearch.tracking.records import (
     TrialStarted,
     read_record,
 )
-from tlsearch.tracking.spool import Confirmed, Spool, SpoolFile, hold, spools, written_folders
+from tlsearch.tracking.spool import (
+    Confirmed,
+    Spool,
+    SpoolFile,
+    hold,
+    spools,
+    spools_of,
+    written_folders,
+)
 from tlsearch.tracking.tracker import DatasetSummary
 
 DATASET = DatasetSummary("flowers", "0f", "/photos", {"train": {"daisy": 5}})
@@ -175,6 +183,15 @@ def test_each_store_has_its_own_way_through(spool):
 def test_a_note_that_cannot_be_read_confirms_nothing(spool, text):
     spool.file.with_suffix(".confirmed").write_text(text)
     assert SpoolFile(spool.file).left("here") == 1
+
+
+def test_spools_of_a_study_that_was_set_aside_are_told_apart(spool, tmp_path):
+    other = Spool(tmp_path / "other.jsonl", OPENED.model_copy(update={"study": "2"}))
+    other.close()
+    (tmp_path / "torn.jsonl").write_bytes(b'{"seq":1,')
+    assert len(spools(tmp_path)) == 3
+    assert spools_of(tmp_path, "1") == [SpoolFile(spool.file)]
+    assert spools_of(tmp_path, "2") == [SpoolFile(other.file)]
 
 
 def test_one_process_at_a_time_replays_a_spool(spool):

@@ -20,7 +20,7 @@ from tlsearch.search.study import SweepStudy
 from tlsearch.tracking import tracker as tracking
 from tlsearch.tracking.entries import name_nested
 from tlsearch.tracking.records import AnyRecord, EpochDone, TrialEnded, TrialStarted
-from tlsearch.tracking.spool import Spool, spools
+from tlsearch.tracking.spool import Spool, spools_of
 from tlsearch.tracking.tracker import TrackedTrial, Tracker
 from tlsearch.training.trained import TrainedTrial
 
@@ -104,7 +104,8 @@ class Reconciliation:
 
     def _told_elsewhere(self) -> set[int]:
         """Trials of which other spools tell."""
-        files = [one for one in spools(self._folder.spool) if one.path != self._spool.file]
+        known = spools_of(self._folder.spool, self._study)
+        files = [one for one in known if one.path != self._spool.file]
         return {
             one.trial
             for file in files

@@ -22,7 +22,14 @@ from tlsearch.search.tracking_listener import SweepListener
 from tlsearch.tracking.location import TrackingStore, embedded, resolve_uri
 from tlsearch.tracking.records import SweepOpened
 from tlsearch.tracking.replayer import Replayer
-from tlsearch.tracking.spool import Spool, SpoolFile, hold, spools, written_folders
+from tlsearch.tracking.spool import (
+    Spool,
+    SpoolFile,
+    hold,
+    spools,
+    spools_of,
+    written_folders,
+)
 from tlsearch.tracking.syncing import Syncing
 from tlsearch.tracking.tracker import DatasetSummary, Tracker
 
@@ -115,15 +122,15 @@ class Recording:
             reconcile,
         )
 
-    def _note_run(self, number: int | None, run: str) -> None:
+    def _note_run(self, study: str, number: int | None, run: str) -> None:
         # Each note is a transaction.
-        if self._study.run_of(number) != run:
+        if study == self._key and self._study.run_of(number) != run:
             self._study.note_run(number, run)
 
     def _catch_up(self, recorder: Recorder, reports: TrialReports) -> None:
         """Have the reports drawn that an earlier process was killed before."""
         runs, others = self._study.runs(), self._study.crew.others()
-        written = written_folders(spools(self._folder.spool))
+        written = written_folders(spools_of(self._folder.spool, self._key))
         for trial in self._study.finished():
             number = trial.number
             is_drawn = f"trials/{number:05d}/report" in written

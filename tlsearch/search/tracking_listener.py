@@ -18,13 +18,13 @@ class SweepListener(Listener):
     """Says once when the tracker is lost and once when it is back.
 
     Args:
-        note_run: keeps the run of a trial, or of None, the sweep.
+        note_run: keeps, for the study of this key, the run of a trial, or of None, the sweep.
         errands: of the study, whose supervisors open the sweep's run one after the other.
     """
 
     def __init__(
         self,
-        note_run: Callable[[int | None, str], None],
+        note_run: Callable[[str, int | None, str], None],
         notify: Notify,
         errands: Errands | None = None,
     ) -> None:
@@ -38,8 +38,8 @@ class SweepListener(Listener):
             return nullcontext()
         return self._errands.run("opening", lambda: False, lambda: time.sleep(0.2))
 
-    def found_run(self, trial: int | None, run: str) -> None:
-        self._note_run(trial, run)
+    def found_run(self, study: str, trial: int | None, run: str) -> None:
+        self._note_run(study, trial, run)
 
     def registered(self, name: str, version: str) -> None:
         self._notify(Notice("registered", {"name": name, "version": version}))

@@ -17,8 +17,12 @@ class Listener(ABC):
         return nullcontext()
 
     @abstractmethod
-    def found_run(self, trial: int | None, run: str) -> None:
-        """The tracker's run of a trial, or with None of the sweep."""
+    def found_run(self, study: str, trial: int | None, run: str) -> None:
+        """The tracker's run of a trial, or with None of the sweep.
+
+        Args:
+            study: the spool's, which may be one that was set aside since.
+        """
 
     @abstractmethod
     def registered(self, name: str, version: str) -> None:

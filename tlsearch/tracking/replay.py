@@ -58,6 +58,8 @@ class Replay:
         self._tracker = tracker
         self._folder = folder
         self._listener = listener
+        opened = spool.opened()
+        self._study = opened.study if opened else ""
         self._told = spool.confirmed(store)
         self._gathered: defaultdict[int, _Gathered] = defaultdict(_Gathered)
         self._runs: dict[int, str] = {}
@@ -115,7 +117,7 @@ class Replay:
                 tags,
                 record.dataset,
             )
-            self._listener.found_run(None, parent)
+            self._listener.found_run(self._study, None, parent)
         self._told = replace(self._told, parent=parent)
 
     @_tell.register
@@ -124,7 +126,7 @@ class Replay:
         tags = {**record.tags, **_at(record)}
         run = self._tracker.start_trial(self.parent, record.trial, record.parameters, tags)
         self._runs[record.trial] = run
-        self._listener.found_run(record.trial, run)
+        self._listener.found_run(self._study, record.trial, run)
 
     @_tell.register
     def _(self, record: EpochDone) -> None:

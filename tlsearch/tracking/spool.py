@@ -224,6 +224,13 @@ def spools(folder: Path) -> list[SpoolFile]:
     return [SpoolFile(path) for _, path in sorted(found)]
 
 
+def spools_of(folder: Path, study: str) -> list[SpoolFile]:
+    """Those that tell of one study: one that was set aside may have left others, whose trials have
+    the same numbers."""
+    told = [(file, file.opened()) for file in spools(folder)]
+    return [file for file, opened in told if opened is not None and opened.study == study]
+
+
 def written_folders(files: Iterable[SpoolFile]) -> set[str]:
     """The folders with files that these spools tell of, as seen from the sweep's."""
     return {one.folder for file in files for one in file.all() if isinstance(one, FilesWritten)}

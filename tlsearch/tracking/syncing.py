@@ -96,7 +96,7 @@ class _Counting(Listener):
     def __init__(self) -> None:
         self.refusals = 0
 
-    def found_run(self, trial: int | None, run: str) -> None:
+    def found_run(self, study: str, trial: int | None, run: str) -> None:
         """The run is found again by its tags."""
 
     def registered(self, name: str, version: str) -> None:
