@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tlsearch.disk import Floor, explain_disk, full_disk, is_disk_full, is_disk_locked
-from tlsearch.errors import DataError, DiskError, HomeError, SetupError
+from tlsearch.errors import DataError, DiskError, HomeError, SetupError, WeightsError
 
 
 def _caught(call):
@@ -124,6 +124,46 @@ def test_a_read_only_disk_in_words(tmp_path):
     with pytest.raises(DiskError, match="cannot be written to") as refused, explain_disk(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "sweeps"))
     assert str(tmp_path / "sweeps") in str(refused.value)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_what_may_not_be_used_outside_the_home_is_named(tmp_path, number):
+    place = str(tmp_path / "keras" / "weights.h5")
+    outside = pytest.raises(SetupError, match="outside TLSEARCH_HOME")
+    with outside as refused, explain_disk(tmp_path / "home"):
+        raise OSError(number, "no", place)
+    assert not isinstance(refused.value, DiskError)
+    assert place in refused.value.received
+
+
+def test_a_home_behind_a_link_is_the_home(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to(tmp_path / "real")
+    with pytest.raises(DiskError, match="cannot be written to"), explain_disk(tmp_path / "home"):
+        raise PermissionError(errno.EACCES, "no", str(tmp_path / "real" / "sweeps"))
+
+
+def test_a_database_that_may_only_be_read_is_the_home_s(tmp_path):
+    with pytest.raises(DiskError, match="cannot be written to"), explain_disk(tmp_path):
+        _locked_database(tmp_path)
+
+
+@pytest.mark.parametrize(("place", "kind"), [("home", DiskError), ("keras", WeightsError)])
+def test_an_error_of_ours_that_comes_of_the_home_is_about_the_home(tmp_path, place, kind):
+    """The lock of a study says that its database cannot be opened."""
+    denied = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / place / "a"))
+    with pytest.raises(SetupError) as refused, explain_disk(tmp_path / "home"):
+        raise WeightsError("no weights") from denied
+    assert type(refused.value) is kind
+
+
+def test_photos_that_may_not_be_read_stay_an_error_about_photos(tmp_path):
+    """Whatever an error of ours comes of, it says itself what is wrong."""
+    with pytest.raises(DataError, match="photos") as refused, explain_disk(tmp_path):
+        raise DataError("the photos cannot be read") from PermissionError(
+            errno.EACCES, "Permission denied", "/photos"
+        )
+    assert refused.value.exit_code == 2
 
 
 def test_other_errors_pass(tmp_path):

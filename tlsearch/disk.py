@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from tlsearch.amounts import size
 from tlsearch.causes import with_causes
-from tlsearch.errors import DiskError, HomeError, TlsearchError
+from tlsearch.errors import DiskError, HomeError, SetupError, TlsearchError, UsageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCKED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -44,7 +45,8 @@ def _says(error: BaseException, codes: Collection[int], words: Iterable[str]) ->
 def explain_disk(home: Path) -> Iterator[None]:
     """Turn an error of the block that comes of a full or read-only disk into a DiskError.
 
-    A HomeError stays what it is: it says already which part of the home is meant.
+    A HomeError stays what it is: it says already which part of the home is meant. So do other
+    errors of ours that come of a place outside of it, such as photos that this user may not read.
     """
     try:
         yield
@@ -53,9 +55,10 @@ def explain_disk(home: Path) -> Iterator[None]:
     except Exception as error:
         if is_disk_full(error):
             raise full_disk(home, _root(error)) from error
-        if is_disk_locked(error):
-            raise _locked_disk(home, _root(error)) from error
-        raise
+        locked = _locked(home, error)
+        if locked is None:
+            raise
+        raise locked from error
 
 
 def _root(error: BaseException) -> BaseException:
@@ -79,7 +82,38 @@ def disk_is_full(received: str) -> DiskError:
     )
 
 
-def _locked_disk(home: Path, error: BaseException) -> DiskError:
+def _locked(home: Path, error: BaseException) -> SetupError | None:
+    """The error that says what may not be written to: the home, or a place outside of it; None
+    where that is not what is wrong, or `error` says it better."""
+    causes = [one for one in with_causes(error) if _says(one, _LOCKED, _LOCKED_WORDS)]
+    if not causes or isinstance(error, UsageError):
+        return None
+    names, is_ours = _names(causes[-1]), isinstance(error, TlsearchError)
+    if any(_is_below(home, name) for name in names) or not (names or is_ours):
+        return _locked_home(home, causes[-1])
+    return None if is_ours else _locked_outside(causes[-1])
+
+
+def _locked_outside(error: BaseException) -> SetupError:
+    return SetupError(
+        "a file or folder outside TLSEARCH_HOME may not be used",
+        received=_first_line(error),
+        expected="one that this user may read and write",
+        hint="give this user the right to it, or name another one",
+    )
+
+
+def _names(error: BaseException) -> list[str]:
+    """The files that an error of the system names, if any."""
+    given = (getattr(error, "filename", None), getattr(error, "filename2", None))
+    return [os.fsdecode(name) for name in given if isinstance(name, str | bytes | os.PathLike)]
+
+
+def _is_below(home: Path, name: str) -> bool:
+    return Path(name).resolve().is_relative_to(home.resolve())
+
+
+def _locked_home(home: Path, error: BaseException) -> DiskError:
     return DiskError(
         "TLSEARCH_HOME cannot be written to",
         received=f"{_first_line(error)} (TLSEARCH_HOME is {home})",
