@@ -8,12 +8,14 @@ from tiny_backbones import save_blind, save_learned
 from tiny_jobs import local_executor
 from tiny_sweeps import save_backbone
 
-from tlsearch.config.schema import Sweep
+from tlsearch.config.schema import BackboneChoice, Sweep
 from tlsearch.data.dataset import prepare
-from tlsearch.errors import Interrupted, SetupError
+from tlsearch.errors import DiskError, Interrupted, SetupError
+from tlsearch.execution.events import Failed
+from tlsearch.execution.failures import DISK_FULL
 from tlsearch.execution.signals import StopRequest
 from tlsearch.paths import Paths
-from tlsearch.search.screening import Screening
+from tlsearch.search.screening import Screening, _explain, candidate
 from tlsearch.store.store import ActivationStore
 
 DATA = {
@@ -108,6 +110,15 @@ def test_a_candidate_that_cannot_be_loaded_is_an_error(screen, make_sweep, home)
     with pytest.raises(SetupError, match=r"torn\.keras at 32 px could not be screened") as caught:
         screen(make_sweep("random.keras", "torn.keras"))
     assert "search.screening=null" in caught.value.hint
+
+
+def test_a_full_disk_is_not_the_backbone_s_fault():
+    mobile = candidate(BackboneChoice(name="MobileNet"), [224])
+    full = Failed(0, DISK_FULL, "OSError: No space left on device", log="worker.log")
+    error = _explain(full, mobile)
+    assert isinstance(error, DiskError)
+    assert "MobileNet" in error.received
+    assert "space.backbone" not in error.hint
 
 
 def test_a_stop_ends_it_with_what_to_type(screen, make_sweep):

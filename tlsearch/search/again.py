@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tlsearch.errors import NoResultError
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Resumed
+from tlsearch.execution.events import Failed
 from tlsearch.execution.executor import Executor, Job
+from tlsearch.search.alone import run_alone
 
 
 def train_again(job: Job, executor: Executor) -> float:
@@ -14,18 +15,14 @@ def train_again(job: Job, executor: Executor) -> float:
 
     Raises:
         NoResultError: it failed.
+        DiskError: the disk is full.
     """
-    executor.submit(job)
-    while True:
-        for event in executor.wait(timeout=1.0):
-            if isinstance(event, EpochEnded | Resumed):
-                executor.answer(event.trial, Decision.CONTINUE)
-            elif isinstance(event, Finished):
-                return float(event.result.value)
-            elif isinstance(event, Failed):
-                raise NoResultError(
-                    f"trial {job.trial} is complete, but its weights are in a home that is out of "
-                    "reach, and they could not be made again",
-                    received=event.reason,
-                    hint="run the sweep once in the home that has trained it: it delivers there",
-                )
+    ended = run_alone(job, executor)
+    if isinstance(ended, Failed):
+        raise NoResultError(
+            f"trial {job.trial} is complete, but its weights are in a home that is out of "
+            "reach, and they could not be made again",
+            received=ended.reason,
+            hint="run the sweep once in the home that has trained it: it delivers there",
+        )
+    return float(ended.result.value)

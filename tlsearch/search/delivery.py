@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset
-from tlsearch.disk import full_disk
 from tlsearch.errors import BundleError, NoResultError
-from tlsearch.execution.events import Failed, Finished
+from tlsearch.execution.events import Failed
 from tlsearch.execution.executor import Executor
-from tlsearch.execution.failures import DISK_FULL
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.execution.notices import Notice, Notify
 from tlsearch.export.bundle import is_as_asked
@@ -24,6 +22,7 @@ from tlsearch.export.judgement import JudgeJob
 from tlsearch.export.manifest import Manifest
 from tlsearch.export.trial_job import TrialJob
 from tlsearch.paths import Paths
+from tlsearch.search.alone import run_alone
 
 if TYPE_CHECKING:
     from tlsearch.search.recorder import Recorder
@@ -168,12 +167,7 @@ def of_test(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _wait_for(job: TrialJob, executor: Executor, done: str) -> Any:
-    executor.submit(job)
-    while True:
-        for event in executor.wait(timeout=1.0):
-            if isinstance(event, Finished):
-                return event.result
-            if isinstance(event, Failed):
-                if event.kind == DISK_FULL:
-                    raise full_disk(job.paths.home, event.reason)
-                raise NoResultError(f"trial {job.trial} could not be {done}", received=event.reason)
+    ended = run_alone(job, executor)
+    if isinstance(ended, Failed):
+        raise NoResultError(f"trial {job.trial} could not be {done}", received=ended.reason)
+    return ended.result

@@ -13,9 +13,10 @@ from tlsearch.config.configuration import Configuration
 from tlsearch.config.schema import Sweep
 from tlsearch.data.dataset import Dataset
 from tlsearch.errors import NoResultError
-from tlsearch.execution.events import Failed, Finished
+from tlsearch.execution.events import Failed
 from tlsearch.execution.local.executor import LocalExecutor
 from tlsearch.paths import Paths
+from tlsearch.search.alone import run_alone
 from tlsearch.search.report_job import ReportJob
 from tlsearch.tracking.replay import marker
 from tlsearch.training.phases import head_epochs
@@ -33,6 +34,7 @@ class Reports(ABC):
 
         Raises:
             NoResultError: it could not be written.
+            DiskError: the disk is full.
         """
 
     @abstractmethod
@@ -58,14 +60,11 @@ class TrialReports(Reports):
         self._executor = LocalExecutor(1, self._folder.logs / "reports")
 
     def write(self, number: int, configuration: Configuration) -> Path:
-        self._executor.submit(self._job(number, configuration))
-        while True:
-            for event in self._executor.wait(timeout=1.0):
-                if isinstance(event, Finished):
-                    return event.result
-                if isinstance(event, Failed):
-                    what = f"the report of trial {number} could not be written"
-                    raise NoResultError(what, received=event.reason)
+        ended = run_alone(self._job(number, configuration), self._executor)
+        if isinstance(ended, Failed):
+            what = f"the report of trial {number} could not be written"
+            raise NoResultError(what, received=ended.reason)
+        return ended.result
 
     def is_missing(self, number: int, run: str | None) -> bool:
         """Whether the trial's files are there, and no run has a report of them, or another one

@@ -20,6 +20,7 @@ import numpy as np
 from tlsearch.backbones.table import BACKBONES, default_image_size
 from tlsearch.config.schema import BackboneChoice, Sweep
 from tlsearch.data.dataset import Dataset, pixel_store
+from tlsearch.disk import disk_is_full
 from tlsearch.errors import Interrupted, NoResultError, SetupError, TlsearchError
 from tlsearch.execution.events import Failed, Finished
 from tlsearch.execution.executor import Executor
@@ -106,6 +107,7 @@ class Screening:
         Raises:
             Interrupted: the user asked to stop.
             NoResultError, SetupError: a backbone could not be probed.
+            DiskError: a worker found the disk full.
         """
         started = time.monotonic()
         labels = self._dataset.labels_of("train")[self._order]
@@ -241,7 +243,9 @@ def _better_below(one: Candidate) -> str | None:
 
 
 def _explain(event: Failed, candidate: Candidate) -> TlsearchError:
-    kind = SetupError if event.kind in (SETUP, DISK_FULL) else NoResultError
+    if event.kind == DISK_FULL:
+        return disk_is_full(f"{event.reason} ({candidate.backbone.label}; its log: {event.log})")
+    kind = SetupError if event.kind == SETUP else NoResultError
     return kind(
         f"{candidate.backbone.label} at {candidate.image_size} px could not be screened",
         received=event.reason,
