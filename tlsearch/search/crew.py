@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import optuna
 from tlsearch.execution.identity import Identity
 from tlsearch.execution.presence import Presence, everybody, is_present
 from tlsearch.search.renewal import Renewal
+from tlsearch.search.storage import LOST
 from tlsearch.search.turn import Turn
 
 MEMBER = "tlsearch.supervisor."
@@ -90,7 +92,9 @@ class Crew:
         if self._renewal is not None:
             self._renewal.end()
         if self._presence is not None:
-            self._write(0.0)
+            # A database that is lost shall not hide what has ended the sweep: the lease runs out.
+            with suppress(*LOST):
+                self._write(0.0)
             self._presence.leave()
             self._presence = None
 

@@ -14,6 +14,7 @@ from tlsearch.execution.signals import stop_on_signal
 from tlsearch.paths import Paths
 from tlsearch.search.result import SweepResult
 from tlsearch.search.stages import Stages
+from tlsearch.search.storage import explain_loss
 from tlsearch.search.study import SweepStudy
 from tlsearch.training.trained import TrainedTrial
 
@@ -38,7 +39,8 @@ def run(
         StudyMismatchError: the study on disk was made by a different sweep.
         UsageError: `new` while others run it.
         DataError: the photos cannot be used.
-        SetupError: weights, network, database or home are missing.
+        SetupError: weights, network, database or home are missing; or the database was lost, and
+            running it again continues.
         DiskError: the disk is full or read-only; running it again continues.
         NoResultError: no trial is complete.
         Interrupted: the user asked to stop; running it again continues.
@@ -49,6 +51,7 @@ def run(
     with (
         explain_disk(paths.home),
         stop_on_signal() as stop,
+        explain_loss(command),
         SweepStudy.open(sweep, paths, new=new) as study,
     ):
         try:

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
 
+from tlsearch.causes import with_causes
 from tlsearch.config.schema import Sweep
+from tlsearch.disk import is_disk_full, is_disk_locked
 from tlsearch.errors import SetupError
 from tlsearch.paths import Paths
 from tlsearch.redaction import redact_error
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
 
 VARIABLE = "TLSEARCH_STORAGE"
+
+LOST = (OperationalError, StorageInternalError)
+"""What SQLAlchemy and Optuna raise over a database that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,9 @@ class StudyPlace:
         Raises:
             SetupError: it cannot be reached or opened.
         """
-        engine = {"connect_args": {"timeout": 60}} if self.is_sqlite else {}
+        # A server that was away for a moment has closed the connections that are kept.
+        patient = {"connect_args": {"timeout": 60}}
+        engine = patient if self.is_sqlite else {"pool_pre_ping": True}
         with translate_errors():
             return optuna.storages.RDBStorage(self.address, engine_kwargs=engine)
 
@@ -101,6 +110,30 @@ def translate_errors() -> Iterator[None]:
             received=f"{type(error).__name__}: {str(error).splitlines()[0]}",
             expected="an Optuna RDB address in search.storage, or a writable TLSEARCH_HOME",
             hint=_DRIVER if driver else _ADDRESS,
+        ) from redact_error(error)
+
+
+@contextmanager
+def explain_loss(command: str) -> Iterator[None]:
+    """Turn an error of a database that was opened, and does not answer now, into a SetupError.
+
+    Full and read-only disks are left to `explain_disk`, which has better words for them.
+
+    Args:
+        command: what the user would type to continue.
+    """
+    try:
+        yield
+    except LOST as error:
+        if is_disk_full(error) or is_disk_locked(error):
+            raise
+        *_, cause = with_causes(error)
+        said, *_ = str(cause).strip().partition("\n")
+        raise SetupError(
+            "the study's database does not answer any more; what was finished is kept",
+            received=f"{type(cause).__name__}: {said}",
+            expected="a database that answers until the sweep is over",
+            hint=f"once it does, run the same command again: it continues: {command}",
         ) from redact_error(error)
 
 
