@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 from tiny_jobs import local_executor
 
 from tlsearch.data.dataset import prepare
+from tlsearch.errors import DataError
 from tlsearch.execution.signals import StopRequest
 from tlsearch.search.stages import Stages
 from tlsearch.search.study import SweepStudy
@@ -70,3 +71,15 @@ def test_a_continued_sweep_whose_champion_stays_is_complete_again(
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"test_accuracy": 0.5})
     named = {name: study.run_of(number) for number, name in enumerate(("champion", "rival"))}
     assert {name: run.data.tags[f"tlsearch.{name}"] for name in named} == named
+
+
+@pytest.mark.parametrize(("is_stored", "started"), [(False, 1), (True, 0)], ids=["cold", "warm"])
+def test_workers_start_before_the_photos_are_read(make_sweep, paths, is_stored, started):
+    """There are none to read, and that is found out afterwards."""
+    if is_stored:
+        paths.activations.mkdir(parents=True)
+    space = {"backbone": "ResNet10", "strategy": "feature_extraction"}
+    sweep = make_sweep(space=space, data={"source": str(paths.home / "no photos")})
+    with SweepStudy.open(sweep, paths) as study, pytest.raises(DataError):
+        Stages(sweep, paths, study, lambda notice: None, "").carry_out(StopRequest())
+    assert len(list(paths.sweep("tiny").logs.glob("worker-*.log"))) == started
