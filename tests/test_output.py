@@ -46,3 +46,26 @@ def test_tracebacks_logs_and_warnings():
     assert shown == 2 + 2 + 2 + 1 + 2
     assert "Traceback" in done.stderr
     assert "Exception in thread" in done.stderr
+
+
+FORMATS = """
+import logging
+from tlsearch.output import hide_credentials
+hide_credentials()
+token = "opaque-t0ken"
+logging.warning("token=%s", token)
+logging.warning("Authorization: Bearer %s", token)
+logging.warning("%d of password=%s", "no number", token)
+logging.warning("100 % of it")
+logging.warning("%s of %d", "one", 2)
+"""
+
+
+def test_a_credential_whose_name_stands_in_the_format():
+    done = subprocess.run([sys.executable, "-c", FORMATS], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "opaque" not in done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[:2] == ["WARNING:root:token=***", "WARNING:root:Authorization: Bearer ***"]
+    assert lines[3:] == ["WARNING:root:100 % of it", "WARNING:root:one of 2"]

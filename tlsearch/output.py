@@ -7,7 +7,6 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -47,22 +46,20 @@ def _make_record(*arguments: Any, **named: Any) -> logging.LogRecord:
     # Nobody asks for less, but a server's line for each request.
     if record.levelno < logging.WARNING:
         return record
-    record.msg = redact(str(record.msg))
-    if isinstance(record.args, Mapping):
-        record.args = {key: _redact_argument(value) for key, value in record.args.items()}
-    else:
-        record.args = tuple(_redact_argument(value) for value in record.args or ())
+    record.msg, record.args = redact(_message(record)), ()
     if record.exc_info and record.exc_info[0] is not None:
         # A formatter takes the text that is there.
         record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
     return record
 
 
-def _redact_argument(value: Any) -> Any:
-    """The value; its text where that had a credential in it."""
-    text = str(value)
-    hidden = redact(text)
-    return value if hidden == text else hidden
+def _message(record: logging.LogRecord) -> str:
+    """The whole of it: a credential may be an argument whose name stands in the format."""
+    try:
+        return record.getMessage()
+    # Arguments that do not fit their format must not end the caller, nor be shown without it.
+    except Exception:
+        return f"{record.msg} (with other arguments)"
 
 
 def _format_warning(*arguments: Any, **named: Any) -> str:
