@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +84,57 @@ def test_a_failure_leaves_the_old_folder(tmp_path, monkeypatch, when):
         fill()
     assert (folder / "a").read_bytes() == b"old"
     assert _names(tmp_path) == ["b"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tlsearch import files
+
+real = Path.rename
+
+def rename(self, target):
+    if self.name == "new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(self, target)
+
+Path.rename = rename
+with files.replace_folder(Path(sys.argv[1])) as new:
+    (new / "a").write_bytes(b"half")
+    if sys.argv[2] == "in the block":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("when", ["in the block", "between the renames"])
+def test_what_a_kill_leaves_is_cleared_up_by_the_next_replacement(tmp_path, when):
+    folder = tmp_path / "b[1]"
+    folder.mkdir()
+    (folder / "a").write_bytes(b"old")
+    for _ in range(2):
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(folder), when])
+        assert killed.returncode == -signal.SIGKILL
+        (left,) = {*_names(tmp_path)} - {folder.name}
+        assert left.startswith(".")
+    with pytest.raises(OSError, match="no"), files.replace_folder(folder):
+        raise OSError("no")
+    assert _names(tmp_path) == [folder.name]
+    assert (folder / "a").read_bytes() == b"old"
+
+
+def test_a_replacement_that_lives_is_not_cleared_up(tmp_path):
+    folder = tmp_path / "b"
+    with files.replace_folder(folder) as one:
+        with files.replace_folder(folder) as other:
+            (other / "a").write_bytes(b"other")
+        (one / "a").write_bytes(b"one")
+    assert (folder / "a").read_bytes() == b"one"
+    assert _names(tmp_path) == ["b"]
+
+
+def test_what_is_left_of_another_folder_stays(tmp_path):
+    (tmp_path / ".b.replaced-x.replaced-abcdefgh").mkdir()
+    (tmp_path / ".bb.replaced-abcdefgh").mkdir()
+    with files.replace_folder(tmp_path / "b"):
+        pass
+    assert len(_names(tmp_path)) == 3
