@@ -18,10 +18,6 @@ class SweepPaths:
     folder: Path
 
     @property
-    def lock(self) -> Path:
-        return self.folder / "running.lock"
-
-    @property
     def resolved(self) -> Path:
         return self.folder / "resolved.yaml"
 

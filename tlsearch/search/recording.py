@@ -20,6 +20,7 @@ from tlsearch.search.reports import TrialReports
 from tlsearch.search.study import SweepStudy
 from tlsearch.search.tracking_listener import SweepListener
 from tlsearch.tracking.location import TrackingStore, embedded, resolve_uri
+from tlsearch.tracking.mlflow_tracker import MLflowTracker
 from tlsearch.tracking.records import SweepOpened
 from tlsearch.tracking.replayer import Replayer
 from tlsearch.tracking.spool import (
@@ -31,7 +32,7 @@ from tlsearch.tracking.spool import (
     written_folders,
 )
 from tlsearch.tracking.syncing import Syncing
-from tlsearch.tracking.tracker import DatasetSummary, Tracker
+from tlsearch.tracking.tracker import DatasetSummary
 
 FIRST_ANSWER = 20.0
 """Seconds for which a sweep waits for a server's first answer before it begins without it."""
@@ -116,7 +117,7 @@ class Recording:
         return Replayer(
             spool,
             str(self._store),
-            lambda: connect(self._store),
+            lambda: MLflowTracker(self._store),
             self._folder.folder,
             SweepListener(self._note_run, self._notify, self._study.errands),
             reconcile,
@@ -162,7 +163,7 @@ def tell_the_rest(sweep: Sweep, paths: Paths, notify: Notify) -> None:
     if not spools(folder.spool):
         return
     store = resolve_uri(sweep.tracking.uri, None, paths)
-    synced = Syncing(lambda _: store, connect).sync(folder)
+    synced = Syncing(lambda _: store, MLflowTracker).sync(folder)
     if synced.left:
         notify(_left(synced.left, store, sweep))
 
@@ -170,10 +171,3 @@ def tell_the_rest(sweep: Sweep, paths: Paths, notify: Notify) -> None:
 def _left(records: int, store: TrackingStore, sweep: Sweep) -> Notice:
     facts = {"records": records, "store": str(store), "name": sweep.name}
     return Notice("tracking_left", facts)
-
-
-def connect(store: TrackingStore) -> Tracker:
-    """The tracker on a store. Imports MLflow, which takes seconds."""
-    from tlsearch.tracking.mlflow_tracker import MLflowTracker
-
-    return MLflowTracker(store)

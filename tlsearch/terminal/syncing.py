@@ -11,8 +11,9 @@ from tlsearch.redaction import HIDDEN
 from tlsearch.terminal.jsonlines import print_json
 from tlsearch.terminal.words import counted
 from tlsearch.tracking.location import TrackingStore, resolve_uri
+from tlsearch.tracking.mlflow_tracker import MLflowTracker
 from tlsearch.tracking.syncing import Resolve, Synced, Syncing
-from tlsearch.tracking.tracker import StoreUnreachable, Tracker
+from tlsearch.tracking.tracker import StoreUnreachable
 
 
 def sync_sweeps(sweep: str | None, paths: Paths, *, json: bool) -> None:
@@ -23,7 +24,7 @@ def sync_sweeps(sweep: str | None, paths: Paths, *, json: bool) -> None:
         StoreUnreachable: something is left.
     """
     folders, resolve = _wanted(sweep, paths)
-    syncing = Syncing(resolve, _connect)
+    syncing = Syncing(resolve, MLflowTracker)
     found = [one for one in map(syncing.sync, folders) if one != Synced(one.sweep)]
     if json:
         print_json([_row(one) for one in found])
@@ -72,12 +73,6 @@ def _resolver(paths: Paths) -> Resolve:
         return resolve_uri(address, None, paths)
 
     return resolve
-
-
-def _connect(store: TrackingStore) -> Tracker:
-    from tlsearch.tracking.mlflow_tracker import MLflowTracker
-
-    return MLflowTracker(store)
 
 
 def _row(one: Synced) -> dict[str, object]:
