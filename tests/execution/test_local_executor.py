@@ -16,6 +16,7 @@ from tiny_jobs import (
     Asks,
     HasImported,
     Raises,
+    Resumes,
     Returns,
     Sleeps,
     TellsPid,
@@ -27,7 +28,7 @@ from tiny_jobs import (
     wait_until,
 )
 
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished
+from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Resumed
 from tlsearch.execution.local.executor import LocalExecutor
 
 SILENCE = 4.0
@@ -239,12 +240,17 @@ def test_work_that_is_counted_is_progress(impatient):
     assert isinstance(end_of(impatient, 0)[-1], Finished)
 
 
-def test_a_worker_that_waits_for_an_answer_does_not_hang(impatient):
-    impatient.submit(Asks(0, (0.5,)))
+@pytest.mark.parametrize(
+    ("job", "asked"),
+    [(Asks(0, (0.5,)), EpochEnded), (Resumes(0, (0.5,)), Resumed)],
+    ids=["epoch", "resumed"],
+)
+def test_a_worker_that_waits_for_an_answer_does_not_hang(impatient, job, asked):
+    impatient.submit(job)
     events = []
-    while not any(isinstance(event, EpochEnded | Failed) for event in events):
+    while not any(isinstance(event, asked | Failed) for event in events):
         events += impatient.wait(5.0)
-    assert isinstance(events[-1], EpochEnded)
+    assert isinstance(events[-1], asked)
     assert impatient.wait(2 * SILENCE) == []
     assert impatient.running == {0}
     impatient.answer(0, Decision.CONTINUE)

@@ -103,3 +103,6 @@ class Failed:
 
 
 Event = Started | PrefixJudged | Resumed | Warned | EpochEnded | Finished | Failed
+
+ASKING = Resumed | EpochEnded
+"""The worker that said so waits for a `Decision`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsearch.execution.events import Decision, EpochEnded, Failed, Finished, Resumed
+from tlsearch.execution.events import ASKING, Decision, Failed, Finished
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.failures import DISK_FULL
 from tlsearch.search.failures import explain_full_disk
@@ -17,7 +17,7 @@ def run_alone(job: Job, executor: Executor) -> Finished | Failed:
     executor.submit(job)
     while True:
         for event in executor.wait(timeout=1.0):
-            if isinstance(event, EpochEnded | Resumed):
+            if isinstance(event, ASKING):
                 executor.answer(event.trial, Decision.CONTINUE)
             elif isinstance(event, Failed) and event.kind == DISK_FULL:
                 raise explain_full_disk(event)

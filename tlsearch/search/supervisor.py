@@ -15,6 +15,7 @@ from tlsearch.config.schema import Sweep
 from tlsearch.disk import Floor
 from tlsearch.errors import DataError, DiskError
 from tlsearch.execution.events import (
+    ASKING,
     Decision,
     EpochEnded,
     Event,
@@ -167,7 +168,7 @@ class Supervisor:
         active = self._active.get(event.trial)
         if active is None:
             # Its worker waits, and nobody wants the trial here.
-            if isinstance(event, EpochEnded | Resumed):
+            if isinstance(event, ASKING):
                 self._executor.answer(event.trial, Decision.STOP)
             return
         try:

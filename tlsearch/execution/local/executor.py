@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from tlsearch.execution.devices import gpus
-from tlsearch.execution.events import Beat, Decision, EpochEnded, Event, Failed, Finished
+from tlsearch.execution.events import ASKING, Beat, Decision, Event, Failed, Finished
 from tlsearch.execution.executor import Executor, Job
 from tlsearch.execution.failures import OUT_OF_MEMORY, TIMEOUT
 from tlsearch.execution.local.process import WorkerProcess
@@ -111,7 +111,7 @@ class LocalExecutor(Executor):
             return self._bury(worker)
         if isinstance(event, Beat):
             return None
-        worker.is_asking = isinstance(event, EpochEnded)
+        worker.is_asking = isinstance(event, ASKING)
         if isinstance(event, Finished | Failed):
             worker.job = None
         if isinstance(event, Failed):
