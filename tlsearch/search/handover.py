@@ -84,6 +84,8 @@ class Handover:
         other, and twice changes nothing. Where a trial still runs, its supervisor will.
         """
         if not self._study.running():
+            # Trials that the tracker has lost are told anew first, and are known to it then.
+            recorder.drain()
             best, rival = self._study.champion().number, self._rival()
             is_judged = rival is not None and self._study.test_of(rival) is not None
             end_run(recorder, best, self._study.test_of(best), rival if is_judged else None)

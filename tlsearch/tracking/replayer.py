@@ -167,12 +167,22 @@ class Replayer:
         self._bring_orphans(self._tracker)
         if self._replay is None:
             self._replay = self._of(self._own, self._tracker)
-        while not self._is_stopped and self._replay.bring():
+        was_news = True
+        while was_news and not self._is_stopped:
+            was_news = self._replay.bring()
+            # What is written down now comes before what those write who wait for what is told.
+            was_news |= self._say_opened(self._tracker, self._replay.parent)
             self._told = self._replay.told
-            self._note_answer()
-            if self._opened is not None:
-                self._opened(self._tracker, self._replay.parent)
-                self._opened = None
+            if was_news:
+                self._note_answer()
+
+    def _say_opened(self, tracker: Tracker, run: str) -> bool:
+        """Call `opened` once, as soon as there is a run; whether that was now."""
+        if self._opened is None or not run:
+            return False
+        self._opened(tracker, run)
+        self._opened = None
+        return True
 
     def _bring_orphans(self, tracker: Tracker) -> None:
         """Tell what supervisors that are gone have left."""
