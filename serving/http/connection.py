@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from serving.http.answers import write_problem
 from serving.http.eviction import Evictable
 from serving.http.front import Front, Watched, is_probe
-from serving.http.refusals import crowded, long_header, too_large, too_slow, unsupported
+from serving.http.refusals import crowded, long_header, no_proxy, too_large, too_slow
 from serving.problems import Problem, invalid
 
 _LONGEST_PIPELINE = 64
@@ -73,11 +73,10 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
         self._fed += self._block
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(unsupported("a connection is not upgraded here"))
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(offer, data)
         except httptools.HttpParserError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
+            self._refuse_nonsense(error)
         # `_head_bytes` counts what the parser has reported; a header without an end it has not.
         rest = self._fed - _CHUNK_COST * self._body_bytes
         if self._receiving and rest > self.limits.header_bytes:
@@ -211,6 +210,39 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             self.front.hold(size)
             self._held += size
 
+    def _check_offer(self) -> None:
+        """Refuse CONNECT: of what the parser takes for a change of protocols, no mere offer."""
+        if self.parser.get_method() == b"CONNECT":
+            raise no_proxy()
+
+    def _decline(self, offer: httptools.HttpParserUpgrade | None, data: bytes) -> None:
+        """Read on as if the client had not offered another protocol.
+
+        After such a head the parser leaves the rest alone, so another one is told the head anew.
+        """
+        rest = memoryview(data)
+        while offer is not None:
+            rest = rest[offer.args[0] :]
+            offer = self._begin_anew(self._head_without_offer(), rest)
+
+    def _begin_anew(self, head: bytes, rest: memoryview) -> httptools.HttpParserUpgrade | None:
+        """Feed a new parser; the next offer in what it is fed."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        try:
+            self.parser.feed_data(head)
+            self.parser.feed_data(rest)
+        except httptools.HttpParserUpgrade as offer:
+            return offer
+        except httptools.HttpParserError as error:
+            self._refuse_nonsense(error)
+        return None
+
+    def _head_without_offer(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        fields = [b"%b: %b\r\n" % pair for pair in self.headers if pair[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(fields))
+
     def _begin_cycle(self) -> None:
         """Hand the request to uvicorn; its scope is made only now that it is needed."""
         url, headers, waits = self.url, self.headers, self.expect_100_continue
@@ -246,6 +278,10 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             self._hear_out(self.cycle.response_complete)
         else:
             self._dismiss(problem)
+
+    def _refuse_nonsense(self, error: httptools.HttpParserError) -> None:
+        cause = error.__context__
+        self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
 
     def _give_up_cycle(self) -> bool:
         """Forget the request whose body is being received; whether an earlier one is at work."""

@@ -29,6 +29,9 @@ class InferProtocol(Connection, Line):
         self.exchange: Exchange | None = None
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            self._check_offer()
+            return
         fields = fields_of(self.headers)
         self._check_head(int(fields.get(b"content-length", b"0")))
         self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
@@ -58,6 +61,8 @@ class InferProtocol(Connection, Line):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():  # only its head is: see `_decline`
+            return
         self._receiving = False
         self._block = 0
         if not self._busy:

@@ -27,6 +27,11 @@ def switched_off(what: str) -> Problem:
     return Problem(403, "Switched off", f"{what} is switched off on this server")
 
 
+def no_proxy() -> Problem:
+    """405: CONNECT, which only a proxy answers."""
+    return Problem(405, "Wrong method", "this is no proxy: ask for an address of this server")
+
+
 def too_slow(seconds: float) -> Problem:
     """408: the request was not complete in time."""
     detail = f"the whole request has to arrive within {seconds:g} s of its first byte"

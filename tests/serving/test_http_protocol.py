@@ -288,13 +288,6 @@ def test_nonsense_after_a_request_does_not_take_its_answer(server):
     assert statuses(answer) == [200, 400]
 
 
-def test_an_upgrade_is_refused(server):
-    head = b"GET /v2 HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
-    answer = server.ask(head)
-    assert len(statuses(answer)) >= 1
-    assert all(status < 500 for status in statuses(answer))
-
-
 def send_for_ever(connection, message):
     while True:
         connection.sendall(message)
