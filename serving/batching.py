@@ -73,6 +73,7 @@ class Batcher:
         self._photo_seconds = plan.seconds
         self._open = 0
         self._closing = False
+        self._successor: Batcher | None = None
         self._idle = asyncio.Event()
 
     @property
@@ -91,7 +92,10 @@ class Batcher:
         photos = len(images)
         refusal = self._refusal(photos)
         if refusal is not None:
-            self._finish(done, Outcome(None, refusal))
+            if self._successor is not None:
+                self._successor.submit(images, deadline, done)
+            else:
+                self._finish(done, Outcome(None, refusal))
             return
         self._open += photos
         due = math.inf if deadline is None else deadline
@@ -123,8 +127,13 @@ class Batcher:
             raise problem
         return probabilities
 
-    async def drain(self) -> None:
-        """Accept nothing more, answer what was accepted, end the threads."""
+    async def drain(self, successor: Batcher | None = None) -> None:
+        """Accept nothing more, answer what was accepted, end the threads.
+
+        Args:
+            successor: takes what still comes; default: that is refused.
+        """
+        self._successor = successor
         self._closing = True
         while self._open:
             self._idle.clear()

@@ -117,9 +117,13 @@ class ServedModel:
         """The labels as JSON."""
         return [json.dumps(label) for label in self.labels]
 
-    async def drain(self) -> None:
-        """Answer what was accepted, then let go of the threads."""
-        await self.batcher.drain()
+    async def drain(self, successor: ServedModel | None = None) -> None:
+        """Answer what was accepted, then let go of the threads.
+
+        Args:
+            successor: the same version; it answers whoever has found this one and asks it later.
+        """
+        await self.batcher.drain(successor and successor.batcher)
 
 
 class _Verified(NamedTuple):

@@ -38,6 +38,19 @@ class _Place:
     def at_work(self) -> list[ServedModel]:
         return [model for model in (self.current, self.previous) if model is not None]
 
+    def put(self, model: ServedModel) -> ServedModel | None:
+        """Make it the current one; what loses its place by that.
+
+        A version that is loaded once more takes its own place, so that there is still another one
+        to roll back to.
+        """
+        if self.current is not None and _is_same(self.current, model):
+            dropped, self.current = self.current, model
+        else:
+            dropped, self.previous, self.current = self.previous, self.current, model
+        self.state, self.reason, self.verified = READY, "", True
+        return dropped
+
     def row(self, version: str, reason: str = "") -> dict[str, str]:
         return {"version": version, "state": self.state, "reason": reason}
 
@@ -131,8 +144,8 @@ class Models:
     async def swap(self, model: ServedModel) -> None:
         """Put a version to work in place of the current one, between two requests.
 
-        Returns once the version that is two behind has answered what it had accepted, or has
-        taken longer than the patience.
+        Returns once the one that loses its place has answered what it had accepted, or has taken
+        longer than the patience: the version that is two behind, or the same one, loaded before.
 
         Raises:
             Problem: 404 no such model; 503 the server stops.
@@ -140,11 +153,10 @@ class Models:
         place = self._place(model.name)
         if self._drained:
             raise unavailable("the server stops")
-        dropped, place.previous, place.current = place.previous, place.current, model
-        place.state, place.reason, place.verified = READY, "", True
+        dropped = place.put(model)
         log.info("%s: version %s is now served: %s", model.name, model.version, describe(model))
         if dropped is not None:
-            await self._let_go(dropped)
+            await self._let_go(dropped, model if _is_same(dropped, model) else None)
 
     async def rollback(self, name: str) -> ServedModel:
         """Put the previous version to work again; the current one becomes the previous.
@@ -183,10 +195,10 @@ class Models:
         for model in self.at_work():
             await model.drain()
 
-    async def _let_go(self, model: ServedModel) -> None:
+    async def _let_go(self, model: ServedModel, successor: ServedModel | None = None) -> None:
         try:
             async with asyncio.timeout(self._patience):
-                await model.drain()
+                await model.drain(successor)
         except TimeoutError:
             waiting = model.batcher.waiting
             log.error("%s %s hangs with %d photos, and is left", model.name, model.version, waiting)
@@ -196,6 +208,11 @@ class Models:
         if place is None:
             raise not_found(f"no model {name!r} here; there is {', '.join(self._places)}")
         return place
+
+
+def _is_same(one: ServedModel, other: ServedModel) -> bool:
+    """Whether two loads gave the same; in a folder every bundle is version 1."""
+    return one.version == other.version and one.bundle.manifest == other.bundle.manifest
 
 
 def _rows(place: _Place, doubt: str | None) -> list[dict[str, str]]:
