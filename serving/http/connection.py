@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -30,6 +31,8 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
 
     Attributes:
         deadline: on the loop's clock; by then the request, or the next one, has to be there.
+
+    `_held` has the bytes of the body of each request that is not answered, in their order.
     """
 
     def __init__(self, front: Front, **given: Any) -> None:
@@ -43,7 +46,8 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
         self._closing = False
         self._receiving = False
         self._in_head = False
-        self._head_bytes = self._body_bytes = self._fed = self._block = self._held = 0
+        self._head_bytes = self._body_bytes = self._fed = self._block = 0
+        self._held: deque[int] = deque()
         self._hears_until = 0.0
         self._last_words: Problem | None = None
 
@@ -161,6 +165,8 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        if self._held:
+            self.front.release(self._held.popleft())
         if self.transport.is_closing():
             self._expect_within(self.limits.receive_seconds)
         elif self.pipeline:
@@ -208,7 +214,7 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             raise too_large(self.limits.body_bytes)
         if not self.cycle.response_complete:
             self.front.hold(size)
-            self._held += size
+            self._held[-1] += size
 
     def _check_offer(self) -> None:
         """Refuse CONNECT: of what the parser takes for a change of protocols, no mere offer."""
@@ -254,7 +260,6 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             self.cycle.keep_alive = False
 
     def _wait_for_more(self) -> None:
-        self._release()
         if self._receiving:
             self._expect_within(self.limits.receive_seconds)
         elif self._leaving:
@@ -287,6 +292,7 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
         """Forget the request whose body is being received; whether an earlier one is at work."""
         if self.pipeline and self.pipeline[0][0] is self.cycle:
             self.pipeline.popleft()
+            self.front.release(self._held.pop())
             return True
         self.cycle.disconnected = True
         self.cycle.message_event.set()
@@ -331,5 +337,5 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             self.flow.resume_reading()
 
     def _release(self) -> None:
-        self.front.release(self._held)
-        self._held = 0
+        self.front.release(sum(self._held))
+        self._held.clear()

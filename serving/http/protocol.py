@@ -34,6 +34,7 @@ class InferProtocol(Connection, Line):
             return
         fields = fields_of(self.headers)
         self._check_head(int(fields.get(b"content-length", b"0")))
+        self._held.append(0)
         self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         start = self.front.desk.find(self.url, fields)
         if start is None or self.parser.get_method() != b"POST":

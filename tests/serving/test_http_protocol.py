@@ -337,6 +337,21 @@ def test_bodies_have_room_together_or_not_at_all(folder):
         assert server.front.held == 0
 
 
+def test_bodies_that_are_answered_make_room_though_another_comes(folder):
+    message = whole(count=16)
+    middle = len(message) // 2
+    limits = {"held_bytes": 4 * len(message)}
+    with running(folder, limits) as server, server.connect() as connection:
+        connection.sendall(message[:middle])
+        for _ in range(20):
+            connection.sendall(message[middle:] + message[:middle])
+            assert read_answer(connection)[0] == 200
+        wait_for(lambda: 0 < server.front.held < len(message))
+        connection.sendall(message[middle:])
+        assert read_answer(connection)[0] == 200
+        wait_for(lambda: server.front.held == 0)
+
+
 def test_idle_sockets_are_in_nobodys_way(server, folder):
     idle = [server.connect() for _ in range(200)]
     try:
