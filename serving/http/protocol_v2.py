@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from serving.http.refusals import switched_off
+from serving.http.refusals import switched_off, too_large
 from serving.http.tensors import INPUT, OUTPUT
 from serving.model import ServedModel
 from serving.models import Models
@@ -19,6 +19,8 @@ from serving.problems import Problem, invalid, unavailable
 EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
 _MODEL = "/v2/models/{name}"
 _REPOSITORY = "/v2/repository"
+_JSON_BYTES = 64 * 1024
+"""It keeps everybody waiting while it is parsed, and has next to nothing to say."""
 
 
 class ProtocolV2:
@@ -140,6 +142,8 @@ def _describe(models: Models, model: ServedModel) -> dict[str, Any]:
 def _body(content: bytes) -> dict[str, Any]:
     if not content:
         return {}
+    if len(content) > _JSON_BYTES:
+        raise too_large(_JSON_BYTES, "JSON")
     try:
         given = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -168,6 +168,13 @@ def test_too_much_json(client):
     problem(client.post(INFER, content=b"[" + b"0," * 60_000 + b"0]"), 413)
 
 
+@pytest.mark.parametrize("path", ["index", "models/colours/load"])
+def test_too_much_json_for_the_repository(client, path):
+    spaces = b" " * 65_534
+    assert client.post(f"/v2/repository/{path}", content=b"{}" + spaces).status_code == 200
+    problem(client.post(f"/v2/repository/{path}", content=b"{} " + spaces), 413)
+
+
 @pytest.mark.parametrize(
     ("length", "size", "extra"),
     [

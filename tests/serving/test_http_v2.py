@@ -184,6 +184,7 @@ def test_the_repository(folder):
 def test_control_can_be_switched_off(folder):
     with running(folder, control=False) as server:
         client = triton.InferenceServerClient(f"127.0.0.1:{server.port}")
+        assert client.get_model_repository_index()[0]["state"] == "READY"
         for change in (client.load_model, client.unload_model):
             with pytest.raises(InferenceServerException, match="switched off"):
                 change(NAME)
