@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -69,11 +70,20 @@ class Forms:
 @asynccontextmanager
 async def _files_of(request: Request, count: int) -> AsyncIterator[list[File]]:
     """The files of a form, in their order."""
+    _check_charset(request.headers.get("content-type", ""))
     async with request.form(max_files=count, max_fields=count) as form:
         files = await _read(form)
         if not files:
             raise invalid("the form holds no file: send each photo as one")
         yield files
+
+
+def _check_charset(content_type: str) -> None:
+    """Names are decoded by it, which with others of Python's codecs fails, or gives no text."""
+    _, given = parse_options_header(content_type)
+    charset = given.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        raise invalid(f"the charset of a form is UTF-8 here, not {charset[:40]!r}; leave it out")
 
 
 async def _read(form: FormData) -> list[File]:

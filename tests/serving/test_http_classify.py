@@ -154,6 +154,30 @@ def test_forms_that_hold_no_photos(client):
     problem(client.post("/v1/classify", files=many), 400)
 
 
+def form_of(name: bytes) -> bytes:
+    part = b'--x\r\ncontent-disposition: form-data; name="a"; filename="' + name + b'"\r\n\r\n'
+    return part + photo() + b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize("charset", ["UTF-8", '"utf-8"', "utf8"])
+@pytest.mark.parametrize(
+    ("name", "told"), [("jörg.jpg".encode(), "jörg.jpg"), (b"\xed\xa0\x80", "í\xa0\x80")]
+)
+def test_names_of_files_are_utf_8(client, charset, name, told):
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = client.post("/v1/classify", headers=kind, content=form_of(name))
+    assert answer.json()["photos"][0]["name"] == told
+
+
+@pytest.mark.parametrize(
+    "charset", ["undefined", "punycode", "unicode_escape", "utf-16", "latin-1", "rot13", "", "\xff"]
+)
+def test_other_charsets_of_forms_are_refused(client, charset):
+    kind = {"content-type": f"multipart/form-data; boundary=x; charset={charset}".encode("latin-1")}
+    answer = client.post("/v1/classify", headers=kind, content=form_of(rb"\ud800"))
+    assert "UTF-8" in problem(answer, 400)
+
+
 @pytest.mark.parametrize(
     ("data", "status", "words"),
     [

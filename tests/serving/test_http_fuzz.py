@@ -112,14 +112,14 @@ def check_infer(server, message):
     assert status in {200, 504} | FITTING
 
 
-def check_classify(server, photo, kind):
+def check_classify(server, photo, kind, name):
     original, changed, end = photo
     data = bytearray(original)
     for place, value in changed:
         data[place % len(data)] = value
     fields = f"content-type: {kind}\r\n"
     if kind.startswith("multipart"):
-        part = b'--x\r\ncontent-disposition: form-data; name="a"; filename="a"\r\n\r\n'
+        part = b'--x\r\ncontent-disposition: form-data; name="a"; filename="%b"\r\n\r\n' % name
         data = bytearray(part + data + b"\r\n--x--\r\n")
     body = bytes(data[: len(data) - end % 50 if end > 2900 else None])
     (status,) = statuses(server.ask(post("/v1/classify?top=2", fields, body)))
@@ -132,7 +132,12 @@ def check_bytes(server, parts):
     assert len(statuses(answer)) >= 1 or not b"".join(parts).strip(b"\r\n")
 
 
-kinds = st.sampled_from(["image/jpeg", "multipart/form-data; boundary=x", "multipart/form-data"])
+FORM = "multipart/form-data; boundary=x"
+CHARSETS = ["utf-8", "UTF8", "latin-1", "utf-7", "utf-16", "undefined", "punycode", "idna"]
+CHARSETS += ["unicode_escape", "raw_unicode_escape", "rot13", "zlib", "nonsense", ""]
+charsets = st.sampled_from([f"{FORM}; charset={name}" for name in CHARSETS])
+kinds = st.sampled_from(["image/jpeg", FORM, "multipart/form-data"]) | charsets
+names = st.sampled_from([b"a", rb"\ud800", b"\xed\xa0\x80", b"\xff", b""]) | st.binary(max_size=9)
 pieces = st.lists(
     st.sampled_from(
         [
@@ -171,7 +176,7 @@ def fuzz(examples, **strategies):
 
 
 INFER = {"message": messages}
-CLASSIFY = {"photo": damaged, "kind": kinds}
+CLASSIFY = {"photo": damaged, "kind": kinds, "name": names}
 
 
 @fuzz(FEW, **INFER)
@@ -180,8 +185,8 @@ def test_infer(server, message):
 
 
 @fuzz(FEW, **CLASSIFY)
-def test_classify(server, photo, kind):
-    check_classify(server, photo, kind)
+def test_classify(server, photo, kind, name):
+    check_classify(server, photo, kind, name)
 
 
 @fuzz(FEW // 8, parts=pieces)
@@ -197,8 +202,8 @@ def test_infer_at_length(server, message):
 
 @pytest.mark.slow
 @fuzz(MANY, **CLASSIFY)
-def test_classify_at_length(server, photo, kind):
-    check_classify(server, photo, kind)
+def test_classify_at_length(server, photo, kind, name):
+    check_classify(server, photo, kind, name)
 
 
 @pytest.mark.slow
