@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from serving.kept import Kept, default_folder
 from serving.mlflow_rest import MLflowServer, Unreachable
 from serving.model import DEFAULT_OPTIONS, ModelOptions, ServedModel
-from serving.models import Models
+from serving.models import Models, first_line
 from serving.problems import Problem
 from serving.registry import ModelUri, Registry
 from tlsearch.errors import BundleError, TlsearchError
@@ -55,6 +55,13 @@ class Wanted:
     seconds: float = 30.0
 
 
+class _Refusal(NamedTuple):
+    """A version that the alias means and that is not put to work; why, in a line."""
+
+    version: str
+    why: str
+
+
 class Follower:
     """Loads the version that is wanted, and each one that the alias moves to afterwards."""
 
@@ -74,11 +81,16 @@ class Follower:
         self._settled: str | None = None
         self._known: str | None = None
         self._trouble: str | None = None
+        self._refused: _Refusal | None = None
 
     @property
     def doubt(self) -> str | None:
-        """Why another version than that at work may be meant by now; None: it is not."""
-        return self._trouble and self._trouble.splitlines()[0]
+        """Why another version than that at work is meant, or may be by now; None: it is not."""
+        if self._trouble is not None:
+            return self._trouble.splitlines()[0]
+        if self._refused is not None:
+            return f"version {self._refused.version} is not put to work: {self._refused.why}"
+        return None
 
     @property
     def openers(self) -> Mapping[str, Callable[[], ServedModel]]:
@@ -108,7 +120,7 @@ class Follower:
         """Look at the alias now and then, until cancelled; at once over where there is none."""
         while self._wanted.uri.alias is not None:
             seconds = self._wanted.seconds
-            if self.doubt is not None:
+            if self._trouble is not None:
                 seconds = min(seconds, _DOUBT_SECONDS)
             await asyncio.sleep(seconds * random.uniform(1 - _JITTER, 1 + _JITTER))
             await self.look(models)
@@ -116,11 +128,14 @@ class Follower:
     async def look(self, models: Models) -> None:
         """Look at the alias once; if it has moved, put its version to work.
 
-        A version that was put to work, or could not be, is settled: it is not tried again before
-        the alias has meant another one. So a version that was rolled back stays away.
+        A version that was put to work, or is wrong in itself, is settled: it is not tried again
+        before the alias has meant another one. So a version that was rolled back stays away. One
+        that this machine could not load, for lack of memory say, is tried again at the next look.
         """
         try:
             version = await _apart(self._resolve)
+            if self._refused is not None and self._refused.version != version:
+                self._refused = None
             at_work = _version_at_work(models, self.name)
             if at_work == version:
                 self._settle(version)
@@ -154,8 +169,12 @@ class Follower:
         await models.swap(model)
 
     def _refuse(self, version: str, error: Exception) -> None:
-        self._settled = version
-        log.error("%s: version %s is not put to work: %s", self.name, version, error)
+        if isinstance(error, BundleError):
+            self._settled = version
+        refusal = _Refusal(version, first_line(error))
+        if refusal != self._refused:
+            log.error("%s: version %s is not put to work: %s", self.name, version, error)
+        self._refused = refusal
 
     def _tell(self, trouble: str | None) -> None:
         """Log what has changed, and not what is as it was at the last look."""
@@ -167,7 +186,7 @@ class Follower:
 
     def _settle(self, version: str) -> None:
         """This version was verified, and need not be tried; a later start may fall back on it."""
-        self._settled = version
+        self._settled, self._refused = version, None
         uri = self._wanted.uri
         if uri.alias is None or version == self._known:
             return

@@ -72,7 +72,7 @@ def _gauges(models: list[ServedModel]) -> Iterator[Metric]:
 
 
 def _stale(doubts: dict[str, str | None]) -> Metric:
-    words = "1 while it is not known which version the registry means."
+    words = "1 while the registry may mean another version, or means one that fails."
     stale = GaugeMetricFamily("tlsearch_model_stale", words, labels=("model",))
     for name, doubt in doubts.items():
         stale.add_metric((name,), doubt is not None)

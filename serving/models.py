@@ -135,7 +135,7 @@ class Models:
             try:
                 model = await asyncio.to_thread(place.opener)
             except BaseException as error:
-                place.reason = f"it could not be loaded: {_first_line(error)}"
+                place.reason = f"it could not be loaded: {first_line(error)}"
                 if place.current is None:
                     place.state = UNAVAILABLE
                 raise
@@ -230,5 +230,6 @@ def describe(model: ServedModel) -> str:
     )
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, in a line."""
     return (str(error).splitlines() or [type(error).__name__])[0]

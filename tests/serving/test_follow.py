@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from mlflow_registry import copied, free_port
 from tiny_bundle import SIZE
 
 from serving.follow import Follower, Wanted, _apart
+from serving.model import ModelOptions
 from serving.models import Models
 from serving.registry import ModelUri
 from tlsearch.errors import SetupError
@@ -51,7 +53,7 @@ def follower(mlflow_proxied, name, tmp_path):
 
 
 async def started(follower):
-    models = Models(follower.openers)
+    models = Models(follower.openers, doubt=lambda name: follower.doubt)
     await models.load(follower.name)
     return models
 
@@ -102,12 +104,38 @@ def test_a_version_that_answers_otherwise_is_tried_once(
         assert len(refused) == 1
         assert "version 2 is not put to work" in refused[0].getMessage()
         assert "golden samples" in refused[0].getMessage()
+        assert models.doubt(name).startswith("version 2 is not put to work: the fp32 model's answ")
+        registrar.move(name, "champion", "1")
+        await follower.look(models)
+        assert models.doubt(name) is None
         register()
         await follower.look(models)
         assert models.get(name).version == "3"
         registrar.move(name, "champion", "2")
         await follower.look(models)
         assert models.get(name).version == "3"
+        await models.drain()
+
+    register()
+    asyncio.run(check())
+
+
+def test_a_version_that_fails_for_another_reason_is_tried_again(
+    follower, register, name, monkeypatch, caplog
+):
+    async def check():
+        models = await started(follower)
+        register()
+        elsewhere = replace(follower._wanted, options=ModelOptions(("NoSuchProvider",)))
+        with monkeypatch.context() as patch:
+            patch.setattr(follower, "_wanted", elsewhere)
+            for _ in range(3):
+                await follower.look(models)
+        why = "version 2 is not put to work: onnxruntime cannot run on NoSuchProvider here"
+        assert (models.get(name).version, models.doubt(name)) == ("1", why)
+        assert [one.levelno for one in caplog.records].count(logging.ERROR) == 1
+        await follower.look(models)
+        assert (models.get(name).version, models.doubt(name)) == ("2", None)
         await models.drain()
 
     register()
