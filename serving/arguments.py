@@ -12,6 +12,7 @@ from serving.http.front import Limits
 from serving.logs import LogLevel
 from serving.model import ModelOptions
 from serving.options import PhotoOptions, ServeOptions
+from tlsearch.data.photo import FORMATS
 
 MEGABYTE = 1024 * 1024
 PROVIDERS = {
@@ -19,6 +20,7 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider",),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
+_OTHER_NAMES = {"JPG": "JPEG"}
 _WORKERS = "Threads that run it; 0: the network's own. Default: a core each."
 _DUCK = "Seconds of these in which new connections are taken."
 
@@ -93,7 +95,7 @@ class Arguments:
         """What the server is told.
 
         Raises:
-            typer.BadParameter: an unknown provider, an empty token.
+            typer.BadParameter: an unknown provider or format, an empty token.
         """
         if self.provider not in PROVIDERS:
             raise typer.BadParameter(f"{self.provider!r} is none of {', '.join(PROVIDERS)}")
@@ -117,5 +119,14 @@ class Arguments:
         )
 
     def _photos(self) -> PhotoOptions:
-        formats = tuple(word.strip().upper() for word in self.formats.split(","))
+        formats = tuple(_format(word.strip()) for word in self.formats.split(","))
         return PhotoOptions(formats, int(self.megapixels * 1e6))
+
+
+def _format(word: str) -> str:
+    """What Pillow calls a format; a name that it does not know would make it refuse all of them."""
+    name = _OTHER_NAMES.get(word.upper(), word.upper())
+    if name not in FORMATS:
+        known = ", ".join(FORMATS).lower()
+        raise typer.BadParameter(f"{word!r} is none of {known}", param_hint="--formats")
+    return name

@@ -1,0 +1,29 @@
+"""What the command is told, and what it does not take."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from serving.arguments import Arguments
+
+
+def options(**given):
+    return Arguments("bundle", **given).options()
+
+
+def refusal(**given) -> str:
+    with pytest.raises(typer.BadParameter) as caught:
+        options(**given)
+    return f"{caught.value.param_hint}: {caught.value.message}"
+
+
+def test_formats_have_the_names_that_people_use():
+    assert options().photos.formats == ("JPEG", "PNG", "WEBP")
+    assert options(formats="jpg, Tiff").photos.formats == ("JPEG", "TIFF")
+
+
+@pytest.mark.parametrize(("formats", "word"), [("jpeg,heic", "heic"), ("", ""), ("png,", "")])
+def test_other_formats_are_refused(formats, word):
+    expected = f"--formats: {word!r} is none of jpeg, png, webp, gif, bmp, tiff"
+    assert refusal(formats=formats) == expected
