@@ -5,6 +5,7 @@ On a CPU a batch of one is often the fastest a photo, on a GPU a large one is; h
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _ROUNDS = 9
 _SECONDS = 1.0
 
 Run = Callable[[int], Any]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ def measure_curve(run: Run, largest: int = 32, seconds: float = _SECONDS) -> Bat
     """Time `run(size)` for 1, 2, 4, ... photos up to `largest`.
 
     The sizes take turns, so that a busy moment of the machine hurts them all. Sizes above two that
-    are clearly slower a photo than a smaller one are not tried.
+    are clearly slower a photo than a smaller one are not tried, nor any above one that fails: a
+    device may have memory for small batches only.
 
     Args:
         run: computes a batch of that size.
@@ -65,8 +68,14 @@ def _first_round(run: Run, largest: int, end: float) -> dict[int, list[float]]:
     times: dict[int, list[float]] = {}
     size, worse, best = 1, 0, 0.0
     while size <= largest and worse < 2 and (not times or time.perf_counter() < end):
-        run(size)
-        times[size] = [_time(run, size)]
+        try:
+            run(size)
+            times[size] = [_time(run, size)]
+        except Exception as error:  # onnxruntime's errors have no common class
+            if not times:
+                raise
+            log.warning("a run has less than %d photos here, for that fails: %s", size, error)
+            break
         rate = size / times[size][0]
         worse = worse + 1 if rate < _HOPELESS * best else 0
         best = max(best, rate)

@@ -19,7 +19,7 @@ from serving.observations import Observations
 from serving.runner import GROUP_SECONDS
 from serving.session import CPU
 from tlsearch.cores import usable_cores
-from tlsearch.errors import BundleError
+from tlsearch.errors import SetupError, TlsearchError
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class ServedModel:
 
         Raises:
             BundleError: damaged, or other answers than the bundle's on this hardware.
-            SetupError: the provider is not there.
+            SetupError: the provider is not there, or its device fails.
         """
         bundle = Bundle.open(folder)
         chosen = _choose(bundle, options)
@@ -142,11 +142,11 @@ def _choose(bundle: Bundle, options: ModelOptions) -> _Verified:
     if options.precision != FASTEST:
         return _verify(bundle, options.precision, options)
     found: list[_Verified] = []
-    refused: list[BundleError] = []
+    refused: list[SetupError] = []
     for variant in bundle.manifest.variants:
         try:
             found.append(_verify(bundle, variant.precision, options))
-        except BundleError as error:
+        except SetupError as error:
             log.warning("the %s model is left out: %s", variant.precision, error)
             refused.append(error)
     if not found:
@@ -155,6 +155,21 @@ def _choose(bundle: Bundle, options: ModelOptions) -> _Verified:
 
 
 def _verify(bundle: Bundle, precision: str, options: ModelOptions) -> _Verified:
+    try:
+        return _try(bundle, precision, options)
+    except TlsearchError:
+        raise
+    except Exception as error:  # onnxruntime's errors have no common class
+        provider = options.providers[0]
+        raise SetupError(
+            f"the {precision} model does not run on {provider} here",
+            received=f"{type(error).__name__}: {error}"[:500],
+            expected="a device with memory for it, which nothing else keeps busy",
+            hint=f"look at what else runs there (`nvidia-smi`), or serve on the CPU: {CPU}",
+        ) from error
+
+
+def _try(bundle: Bundle, precision: str, options: ModelOptions) -> _Verified:
     largest = min(options.largest_batch, options.queue)
     engine = Engine(bundle, options.providers, precision=precision, largest=largest)
     engine.replay_golden()

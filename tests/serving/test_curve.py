@@ -34,6 +34,24 @@ def test_hopeless_sizes_are_left_out():
     assert curve.best() == 1
 
 
+def test_above_a_size_that_fails_nothing_is_tried(caplog):
+    def run(size):
+        if size > 4:
+            raise MemoryError("the device is full")
+        hashed(1)
+
+    assert list(measure_curve(run, largest=32).seconds) == [1, 2, 4]
+    assert "less than 8 photos here, for that fails: the device is full" in caplog.text
+
+
+def test_where_not_even_one_photo_runs_there_is_no_curve():
+    def run(size):
+        raise MemoryError("the device is full")
+
+    with pytest.raises(MemoryError):
+        measure_curve(run)
+
+
 def test_without_time_each_run_counts():
     curve = measure_curve(lambda size: hashed(size), largest=64, seconds=0)
     assert list(curve.seconds) == [1]

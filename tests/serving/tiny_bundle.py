@@ -71,6 +71,24 @@ def golden_of(folder: Path, count: int = 4) -> Golden:
     return Golden(images, session.run(None, {"images": images})[0])
 
 
+def failing_model(above: int):
+    """The tiny model, which fails for batches of more photos than that."""
+    model = tiny_model()
+    graph = model.graph
+    softmax = graph.node.pop()
+    graph.node.extend(
+        [
+            helper.make_node("Shape", ["images"], ["batch"], end=1),
+            helper.make_node("Gather", ["zeros", "batch"], ["zero"]),
+            helper.make_node("Add", ["logits", "zero"], ["same"]),
+            helper.make_node("Softmax", ["same"], softmax.output, axis=-1),
+        ]
+    )
+    graph.initializer.append(numpy_helper.from_array(np.zeros(above + 1, np.float32), "zeros"))
+    onnx.checker.check_model(model)
+    return model
+
+
 def hanging_model():
     """The tiny model, which for white photos goes round in a loop that does not end."""
     model = tiny_model()
