@@ -14,7 +14,7 @@ from test_bundle_manifest import MANIFEST
 from tlsearch.config.schema import Export
 from tlsearch.errors import NoResultError, UsageError
 from tlsearch.export.bundle import check_place, copy_bundle, is_as_asked
-from tlsearch.export.manifest import Calibration, LeftOut, Sureness
+from tlsearch.export.manifest import Calibration, LeftOut, Sureness, Variant
 from tlsearch.export.parity import compare, hold
 
 ANSWERS = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]], "float32")
@@ -72,7 +72,7 @@ def test_an_error_leaves_the_old_bundle(tmp_path):
     assert _tree(tmp_path) == {"old", "old/bundle.json", "old/model.onnx"}
 
 
-def test_a_bundle_is_as_asked_if_all_was_tried():
+def _made(**facts):
     sureness = Sureness(
         log_loss_before=1,
         log_loss_after=1,
@@ -81,14 +81,34 @@ def test_a_bundle_is_as_asked_if_all_was_tried():
     )
     calibration = Calibration(temperature=1.2, at_bound=False, validation=sureness)
     left_out = [LeftOut(precision="fp16", reason="slow")]
-    facts = {"calibration": calibration, "left_out": left_out, "max_accuracy_loss": 0.005}
-    made = MANIFEST.model_copy(update=facts)
+    usual = {"calibration": calibration, "left_out": left_out, "max_accuracy_loss": 0.005}
+    return MANIFEST.model_copy(update={**usual, **facts})
+
+
+def test_a_bundle_is_as_asked_if_all_was_tried():
+    made = _made()
     assert is_as_asked(made, Export())
     assert is_as_asked(made, Export(variants=["fp16", "fp32"]))
     assert not is_as_asked(made, Export(variants=["fp32", "int8"]))
     assert not is_as_asked(made, Export(variants=["fp16"], max_accuracy_loss=0.02))
     assert not is_as_asked(made, Export(calibrate=False))
     assert not is_as_asked(MANIFEST, Export())
+
+
+def test_a_bundle_is_not_as_asked_where_more_is_asked_of_what_it_holds():
+    [fp32] = MANIFEST.variants
+    int8 = Variant(
+        file="int8", precision="int8", size_bytes=9, max_difference=0.1, accuracy_loss=0.01
+    )
+    made = _made(variants=[fp32, int8], max_accuracy_loss=0.02)
+    wanted = {"variants": ["fp32", "int8"]}
+    assert is_as_asked(made, Export(**wanted, max_accuracy_loss=0.02))
+    assert is_as_asked(made, Export(**wanted, max_accuracy_loss=0.01 - 1e-12))
+    assert not is_as_asked(made, Export(**wanted, max_accuracy_loss=0.001))
+    assert is_as_asked(made, Export(max_accuracy_loss=0.001))
+    assert is_as_asked(made, Export(tolerance=fp32.max_difference))
+    assert not is_as_asked(made, Export(tolerance=fp32.max_difference / 2))
+    assert not is_as_asked(made, Export(variants=["int8"], tolerance=1e-9, max_accuracy_loss=0.02))
 
 
 KILLED = """

@@ -10,10 +10,10 @@ from pathlib import Path
 from tlsearch.config.schema import Export
 from tlsearch.errors import UsageError
 from tlsearch.export.card import model_card
-from tlsearch.export.contents import Contents
+from tlsearch.export.contents import Contents, is_too_bad
 from tlsearch.export.description import describe
 from tlsearch.export.golden import write_golden
-from tlsearch.export.manifest import MANIFEST_FILE, Manifest, write_checksums
+from tlsearch.export.manifest import MANIFEST_FILE, Manifest, Variant, write_checksums
 from tlsearch.files import replace_folder
 
 
@@ -48,13 +48,20 @@ def copy_bundle(bundle: Path, folder: Path) -> None:
 def is_as_asked(manifest: Manifest, export: Export) -> bool:
     """Whether a bundle was made as `export` says: calibrated or not, in these precisions.
 
-    What was left out under another limit may be kept under this one.
+    What was left out under another limit may be kept under this one, and the other way round.
     """
-    tried: set[str] = {variant.precision for variant in manifest.variants}
+    kept = [variant for variant in manifest.variants if _is_exact_enough(variant, export)]
+    tried: set[str] = {variant.precision for variant in kept}
     if manifest.max_accuracy_loss == export.max_accuracy_loss:
         tried |= {left.precision for left in manifest.left_out}
     is_calibrated = manifest.calibration is not None
-    return set(export.variants) <= tried and is_calibrated == export.calibrate
+    return {"fp32", *export.variants} <= tried and is_calibrated == export.calibrate
+
+
+def _is_exact_enough(variant: Variant, export: Export) -> bool:
+    if variant.accuracy_loss is None:  # it is fp32, which is held against Keras
+        return variant.max_difference <= export.tolerance
+    return not is_too_bad(variant.accuracy_loss, export.max_accuracy_loss)
 
 
 def check_place(folder: Path) -> None:

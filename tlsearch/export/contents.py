@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from tlsearch.export.job import ExportJob
 
 
+_LAST_BIT = 1e-9
+"""A loss is a difference of two fractions: it must not fail by its last bit."""
+
+
+def is_too_bad(loss: float, limit: float) -> bool:
+    """Whether a variant loses more of the accuracy on validation than it may."""
+    return loss > limit + _LAST_BIT
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """An ONNX model of some precision, serialised, and what it answers on validation.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlsearch.export.contents import Candidate, Gain
+from tlsearch.export.contents import Candidate, Gain, is_too_bad
 from tlsearch.export.manifest import LeftOut
 from tlsearch.export.reduced import RECIPES, Recipe, Reduced
 from tlsearch.export.runtime import answer, fastest_provider, open_session, speed_up
@@ -102,8 +102,7 @@ def _measure(original: Original, candidate: Candidate) -> Gain:
 
 
 def _too_bad(loss: float, limit: float) -> list[str]:
-    # A loss is a difference of two fractions: it must not fail by its last bit.
-    if loss <= limit + 1e-9:
+    if not is_too_bad(loss, limit):
         return []
     return [
         f"it loses {100 * loss:.2f} points of accuracy on validation, "
