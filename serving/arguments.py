@@ -21,6 +21,8 @@ PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
 _OTHER_NAMES = {"JPG": "JPEG"}
+_ENDING_SECONDS = 2.0
+"""Of the grace period, behind the lame duck: to answer what was accepted, and to end."""
 _WORKERS = "Threads that run it; 0: the network's own. Default: a core each."
 _DUCK = "Seconds of these in which new connections are taken."
 
@@ -95,18 +97,29 @@ class Arguments:
         """What the server is told.
 
         Raises:
-            typer.BadParameter: an unknown provider or format, an empty token.
+            typer.BadParameter: an unknown provider or format, an empty token, a lame duck that the
+                grace period has no time for.
         """
-        if self.provider not in PROVIDERS:
-            raise typer.BadParameter(f"{self.provider!r} is none of {', '.join(PROVIDERS)}")
-        if self.token == "":
-            raise typer.BadParameter("an empty token would let everybody in", param_hint="--token")
+        self._check()
         return ServeOptions(
             **{name: getattr(self, name) for name in _TAKEN_OVER},
             model=self._model(),
             limits=self._limits(),
             photos=self._photos(),
         )
+
+    def _check(self) -> None:
+        if self.provider not in PROVIDERS:
+            raise typer.BadParameter(f"{self.provider!r} is none of {', '.join(PROVIDERS)}")
+        if self.token == "":
+            raise typer.BadParameter("an empty token would let everybody in", param_hint="--token")
+        least = self.lame_duck + _ENDING_SECONDS
+        if self.lame_duck and self.grace < least:
+            raise typer.BadParameter(
+                f"{self.lame_duck:g} s leave no time for an end: --grace is {self.grace:g} s, and "
+                f"has to be at least {least:g} s",
+                param_hint="--lame-duck",
+            )
 
     def _model(self) -> ModelOptions:
         return ModelOptions(PROVIDERS[self.provider], self.precision, self.workers, self.queue)

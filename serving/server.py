@@ -154,7 +154,8 @@ def _make_front(options: ServeOptions, models: Models, classifier: Classifier) -
     inference = Inference(models, options.deadline, limits.body_bytes, limits.json_bytes)
     guard = Guard(options.token, open_paths)
     desk = Direct(inference, classifier)
-    return Front(limits, guard, desk, _closing_seconds(options) - 2 * limits.linger_seconds)
+    ending = max(0.0, _closing_seconds(options) - 2 * limits.linger_seconds)
+    return Front(limits, guard, desk, ending)
 
 
 def _closing_seconds(options: ServeOptions) -> float:

@@ -27,3 +27,12 @@ def test_formats_have_the_names_that_people_use():
 def test_other_formats_are_refused(formats, word):
     expected = f"--formats: {word!r} is none of jpeg, png, webp, gif, bmp, tiff"
     assert refusal(formats=formats) == expected
+
+
+def test_a_lame_duck_leaves_time_for_an_end():
+    assert options(lame_duck=18).lame_duck == 18
+    assert options(grace=1).grace == 1
+    for grace, duck, least in [(20, 20, 22), (20, 25, 27), (20, 18.5, 20.5)]:
+        words = refusal(grace=grace, lame_duck=duck)
+        assert words.startswith(f"--lame-duck: {duck} s leave no time for an end")
+        assert words.endswith(f"has to be at least {least} s")

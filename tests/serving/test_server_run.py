@@ -14,7 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from running import options, read_all, read_answer, running, statuses, wait_for, write_bundle
+from running import (
+    Running,
+    options,
+    read_all,
+    read_answer,
+    running,
+    statuses,
+    wait_for,
+    write_bundle,
+)
 from test_http_protocol import BYTES, close, whole
 from tiny_bundle import hanging_model
 
@@ -232,6 +241,12 @@ def test_the_grace_period_is_kept(folder):
         process.send_signal(signal.SIGTERM)
         assert statuses(read_all(connection)) == [408]
         assert process.wait(PATIENCE) == 0
+
+
+def test_a_short_grace_period_is_no_time_of_less_than_none(folder):
+    server = Running(options(folder, grace=1.0))
+    assert server.front.ending_seconds == 0
+    server.listener.close()
 
 
 @pytest.mark.parametrize("workers", [1, 0], ids=["in a thread", "in the loop"])
