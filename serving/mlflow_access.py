@@ -90,6 +90,30 @@ def choose_verification(environment: Mapping[str, str]) -> ssl.SSLContext | bool
         ) from error
 
 
+def open_transport(
+    url: httpx.URL, environment: Mapping[str, str], retries: int
+) -> httpx.HTTPTransport:
+    """The way to a server, by the proxy that the process is told to take, if to any.
+
+    Raises:
+        SetupError: the file of certificates cannot be read, the proxy cannot be used.
+    """
+    verify, proxy = choose_verification(environment), choose_proxy(url)
+    try:
+        return httpx.HTTPTransport(verify=verify, proxy=proxy, retries=retries)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        # Nothing of the proxy's address is quoted but its scheme: it may hold a password.
+        scheme = (proxy or "").partition("://")[0]
+        raise SetupError(
+            "the proxy on the way to MLflow cannot be used",
+            received=f"{scheme}://..., {type(error).__name__}",
+            expected="http://HOST:PORT; for socks5:// the package httpx[socks]",
+            hint=f"correct {url.scheme}_proxy or all_proxy, or name {url.host} in no_proxy",
+        ) from error
+
+
 def choose_proxy(url: httpx.URL) -> str | None:
     """What httpx finds out by itself, but not for a transport that retries."""
-    return None if proxy_bypass(url.host) else getproxies().get(url.scheme)
+    known = {} if proxy_bypass(url.host) else getproxies()
+    proxy = known.get(url.scheme) or known.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

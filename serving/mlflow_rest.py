@@ -20,8 +20,7 @@ import httpx
 from serving.mlflow_access import (
     ADDRESS_HINT,
     choose_auth,
-    choose_proxy,
-    choose_verification,
+    open_transport,
     parse_address,
 )
 from tlsearch.errors import BundleError, SetupError
@@ -85,7 +84,8 @@ class MLflowServer:
                 a certificate authority of one's own; _INSECURE_TLS=true for none at all.
 
         Raises:
-            SetupError: that is no address of a server, or the token or certificate is unusable.
+            SetupError: that is no address of a server, or the token, certificate or proxy is
+                unusable.
         """
         url = parse_address(uri or environment.get("MLFLOW_TRACKING_URI", ""))
         bare = url.copy_with(userinfo=b"", query=None, fragment=None)
@@ -96,9 +96,7 @@ class MLflowServer:
             # bytes that arrive are then the bytes that are counted.
             headers={"Accept-Encoding": "identity"},
             timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS),
-            transport=httpx.HTTPTransport(
-                verify=choose_verification(environment), proxy=choose_proxy(bare), retries=_RETRIES
-            ),
+            transport=open_transport(bare, environment, _RETRIES),
         )
 
     def ask(self, path: str, **query: str) -> dict[str, Any]:
