@@ -10,7 +10,7 @@ import typer
 
 from serving.http.front import Limits
 from serving.logs import LogLevel
-from serving.model import ModelOptions
+from serving.model import DEFAULT_OPTIONS, ModelOptions
 from serving.options import PhotoOptions, ServeOptions
 from tlsearch.data.photo import FORMATS
 
@@ -60,7 +60,7 @@ class Arguments:
         str, typer.Option(metavar="fp32|fp16|int8|fastest", help="Which of the bundle's models.")
     ] = "fp32"
     workers: Annotated[int | None, typer.Option(min=0, help=_WORKERS)] = None
-    queue: Annotated[int, typer.Option(min=1, help="Photos that may wait.")] = 256
+    queue: Annotated[int, typer.Option(min=1, help="Photos that may wait.")] = DEFAULT_OPTIONS.queue
     deadline: Annotated[
         float, typer.Option(min=0.001, help="Seconds that a request has at most.")
     ] = 10.0

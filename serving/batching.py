@@ -24,6 +24,9 @@ __all__ = ["BatchPlan", "Batcher", "Done", "Outcome"]
 
 log = logging.getLogger(__name__)
 
+LIMIT = 256
+"""Photos that may wait where nobody says otherwise."""
+
 _NEWEST = 0.1
 
 
@@ -42,11 +45,11 @@ class BatchPlan:
     chunk: int = 1
     group: int = 8
     workers: int = 1
-    limit: int = 512
+    limit: int = LIMIT
     seconds: float = 0.001
 
     @classmethod
-    def of(cls, curve: BatchCurve, workers: int, limit: int = 512) -> BatchPlan:
+    def of(cls, curve: BatchCurve, workers: int, limit: int = LIMIT) -> BatchPlan:
         """The plan that suits a measured curve."""
         chunk = min(curve.best(), limit)
         chunks = max(1, int(GROUP_SECONDS / curve.seconds[chunk]))

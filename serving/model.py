@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from serving.batching import Batcher, BatchPlan
+from serving.batching import LIMIT, Batcher, BatchPlan
 from serving.bundle import Bundle
 from serving.curve import BatchCurve, measure_curve
 from serving.engine import Engine
@@ -40,7 +40,7 @@ class ModelOptions:
     providers: tuple[str, ...] = (CPU,)
     precision: str = "fp32"
     workers: int | None = None
-    queue: int = 512
+    queue: int = LIMIT
     largest_batch: int = 32
 
 

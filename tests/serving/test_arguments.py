@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from serving.arguments import Arguments
+from serving.options import ServeOptions
 
 
 def options(**given):
@@ -16,6 +17,10 @@ def refusal(**given) -> str:
     with pytest.raises(typer.BadParameter) as caught:
         options(**given)
     return f"{caught.value.param_hint}: {caught.value.message}"
+
+
+def test_defaults_are_those_of_the_server():
+    assert options() == ServeOptions("bundle")
 
 
 def test_formats_have_the_names_that_people_use():

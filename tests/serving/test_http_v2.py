@@ -160,7 +160,7 @@ def test_other_mistakes(client):
 
 
 def test_a_deadline_that_is_over_before_the_turn_comes(client):
-    error = refusal(client, tensor(photos(512)), timeout=1)
+    error = refusal(client, tensor(photos(256)), timeout=1)
     assert error.status() == "504"
 
 
