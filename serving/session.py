@@ -33,23 +33,27 @@ def open_session(
             each do more than one caller with many.
 
     Raises:
-        SetupError: a provider is not there; onnxruntime would have gone to the CPU in silence.
+        SetupError: a provider is not there, or its device fails; onnxruntime would have gone to
+            the CPU.
         BundleError: onnxruntime cannot read the model.
     """
     wanted = list(providers or [CPU])
     _check_available(wanted)
     chosen = [(name, _OPTIONS.get(name, {})) for name in wanted]
+    options = _session_options(threads)
     try:
-        session = ort.InferenceSession(str(model), _session_options(threads), providers=chosen)
+        # With the fallback an error of the device, now or later, would move it to the CPU.
+        session = ort.InferenceSession(str(model), options, providers=chosen, enable_fallback=0)
     except Exception as error:  # onnxruntime's errors have no common class
+        if wanted[0] != CPU:
+            open_session(model, [CPU], threads)  # else it is the model that is wrong
+            raise _not_there(wanted[0], str(error)[:500]) from error
         raise BundleError(
             f"onnxruntime cannot open {model}",
             received=str(error),
             expected=f"a model that onnxruntime {ort.__version__} can read",
             hint=EXPORT_AGAIN,
         ) from error
-    # Else an error of the device in the midst of work would move the session to the CPU.
-    session.disable_fallback()
     if session.get_providers()[0] != wanted[0]:
         raise _not_there(wanted[0], f"a session on {', '.join(session.get_providers())}")
     return session

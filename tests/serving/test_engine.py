@@ -174,6 +174,26 @@ def test_cuda_runs_on_cuda_or_not_at_all(bundle_folder):
         assert engine.replay_golden() <= 1e-3
 
 
+def test_a_device_that_fails_is_not_the_models_fault(bundle_folder, monkeypatch):
+    """Such a device is not at hand: this much of onnxruntime is made up."""
+    real = ort.InferenceSession
+
+    def on_a_full_device(model, options, providers, **given):
+        assert given == {"enable_fallback": 0}
+        if providers[0][0] == "CUDAExecutionProvider":
+            raise ort.capi.onnxruntime_pybind11_state.RuntimeException("CUDA failure 2")
+        return real(model, options, providers=providers, **given)
+
+    monkeypatch.setattr(ort, "InferenceSession", on_a_full_device)
+    bundle = Bundle.open(bundle_folder)
+    with pytest.raises(SetupError, match="cannot run on CUDAExecutionProvider") as caught:
+        Engine(bundle, providers=["CUDAExecutionProvider"])
+    assert (type(caught.value), caught.value.received) == (SetupError, "CUDA failure 2")
+    (bundle_folder / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(BundleError, match="cannot open"):
+        Engine(bundle, providers=["CUDAExecutionProvider"])
+
+
 @pytest.mark.parametrize(
     "model", [tiny_model(size=9), tiny_model(classes=2), tiny_model(name="pictures")]
 )
