@@ -176,7 +176,7 @@ def test_an_unknown_command(call):
     assert "trian" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["trials", "export"])
+@pytest.mark.parametrize("command", ["trials", "report", "export"])
 def test_a_sweep_that_was_never_run(run, tmp_path, command):
     done = run(PLAIN, command=command)
     assert done.returncode == 2

@@ -66,6 +66,14 @@ def trials(
 
 
 @app.command()
+def report(sweep: SweepFile, overrides: Overrides = None, json: Json = False) -> None:
+    """Say what a sweep has found: champion, test metrics, comparison, bundle."""
+    from tlsearch.terminal.commands import show_report
+
+    show_report(sweep, overrides or [], json=json)
+
+
+@app.command()
 def export(
     sweep: SweepFile,
     overrides: Overrides = None,

@@ -55,6 +55,19 @@ def test_trials_as_a_table(tiny_sweep):
     assert shown.stdout.count("complete") == 4
 
 
+def test_the_report_says_what_the_run_has_said(tiny_sweep):
+    shown = tiny_sweep.command("report")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == tiny_sweep.command("run").stdout
+    data = json.loads(tiny_sweep.command("report", "--json").stdout)["data"]
+    champion = tiny_sweep.of_kind("champion")[0]["trial"]
+    manifest = tiny_sweep.bundle.manifest
+    assert data["champion"]["trial"] == champion
+    assert data["test"]["accuracy"] == manifest.metrics.test.accuracy
+    assert data["states"] == {"complete": 4}
+    assert (data["bundle"], data["host"]) == (str(tiny_sweep.bundle.folder), None)
+
+
 @pytest.fixture(scope="module")
 def other(tiny_sweep):
     """A trial that is not the champion."""

@@ -64,6 +64,16 @@ def run(
             ) from None
 
 
+def read_result(sweep: Sweep, paths: Paths) -> SweepResult:
+    """What a sweep has found so far; runs nothing.
+
+    Raises:
+        UsageError: it has no trials.
+        NoResultError: none of them is complete.
+    """
+    return Stages(sweep, paths, find_study(sweep, paths), ignore, "").result()
+
+
 def export(
     sweep: Sweep,
     *,

@@ -69,7 +69,7 @@ class Stages:
                 dataset = self._prepare_data()
                 self._carry_out(dataset, executor, stop)
         self._retention.after_delivery(self._study.finished())
-        result = self._result()
+        result = self.result()
         if result.comparison is not None:
             self._notify(Notice("compared", result.comparison.as_dict()))
         return result
@@ -239,7 +239,12 @@ class Stages:
         make_job = job_maker(self._study, dataset, self._paths)
         return self._handover.carry_out(delivery, make_job, recorder, executor)
 
-    def _result(self) -> SweepResult:
+    def result(self) -> SweepResult:
+        """What was found so far.
+
+        Raises:
+            NoResultError: no trial is complete.
+        """
         elsewhere = self._handover.elsewhere()
         return SweepResult(
             sweep=self._sweep,

@@ -17,7 +17,7 @@ from tlsearch.search.leaderboard import leaderboard
 from tlsearch.terminal.jsonlines import print_json, print_notice
 from tlsearch.terminal.lines import Lines
 from tlsearch.terminal.live import LiveTable
-from tlsearch.terminal.summary import print_summary
+from tlsearch.terminal.summary import as_data, print_summary
 from tlsearch.terminal.tables import failures_table, trials_table
 from tlsearch.terminal.words import screen
 
@@ -72,6 +72,17 @@ def show_trials(file: Path, overrides: Sequence[str], *, json: bool, csv: bool) 
         console.print(trials_table(rows, f"{sweep.name}: {sweep.objective.metric}"))
         if (failed := failures_table(rows)) is not None:
             console.print(failed)
+
+
+def show_report(file: Path, overrides: Sequence[str], *, json: bool) -> None:
+    """Say again what a sweep has found."""
+    from tlsearch.search.run import read_result
+
+    result = read_result(load(file, overrides), Paths.from_environment())
+    if json:
+        print_json(as_data(result))
+    else:
+        print_summary(result, file, overrides)
 
 
 def export_trial(

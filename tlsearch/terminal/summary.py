@@ -1,10 +1,12 @@
-"""What `tlsearch run` ends with: the leaderboard, the champion, what to type next."""
+"""What `tlsearch run` ends with, and `tlsearch report` says again: the leaderboard, the champion,
+what to type next."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from serving.bundle import Bundle
 from tlsearch.redaction import redact
@@ -12,6 +14,9 @@ from tlsearch.search.result import SweepResult
 from tlsearch.terminal.sentence import compare_kinds
 from tlsearch.terminal.tables import failures_table, trials_table
 from tlsearch.terminal.words import number, screen, shorter
+
+if TYPE_CHECKING:
+    from tlsearch.export.manifest import Manifest
 
 ROWS = 15
 """How many trials the closing leaderboard shows."""
@@ -32,6 +37,30 @@ def print_summary(result: SweepResult, file: Path, overrides: Sequence[str]) -> 
         console.print(redact(line), markup=False, highlight=False, soft_wrap=True)
 
 
+def as_data(result: SweepResult) -> dict[str, Any]:
+    """All but the leaderboard, for JSON. test: the champion's metrics, once it was delivered."""
+    manifest = _manifest(result)
+    score = manifest.metrics.test if manifest else None
+    return {
+        "name": result.sweep.name,
+        "metric": result.sweep.objective.metric,
+        "states": result.trials["state"].value_counts().to_dict(),
+        "champion": result.best,
+        "test": score.model_dump(mode="json") if score else None,
+        "comparison": result.comparison.as_dict() if result.comparison else None,
+        "bundle": str(result.bundle) if manifest or result.host else None,
+        "host": result.host,
+    }
+
+
+def _manifest(result: SweepResult) -> Manifest | None:
+    """Of the champion's bundle, if it was made and lies here; another trial's is an older one."""
+    if result.host is not None or not result.bundle.is_dir():
+        return None
+    manifest = Bundle.open(result.bundle).manifest
+    return manifest if manifest.run.trial == result.best["trial"] else None
+
+
 def _verdict(result: SweepResult) -> list[str]:
     if result.host is not None:
         return [
@@ -40,8 +69,13 @@ def _verdict(result: SweepResult) -> list[str]:
             *compare_kinds(result),
             f"bundle: {result.bundle} on {result.host}, which has delivered it",
         ]
-    manifest = Bundle.open(result.bundle).manifest
-    best = result.best
+    manifest, best = _manifest(result), result.best
+    if manifest is None:
+        return [
+            f"best so far: trial {best['trial']}, "
+            f"{result.sweep.objective.metric} {number(best['value'])}",
+            "no bundle of it yet: running the sweep to its end makes one",
+        ]
     lines = [
         f"champion: trial {best['trial']}, {manifest.backbone} {manifest.strategy}, "
         f"{result.sweep.objective.metric} {number(best['value'])}"
@@ -63,5 +97,5 @@ def _next_commands(result: SweepResult, file: Path, overrides: Sequence[str]) ->
         "next:",
         "  tlsearch ui                       compare the trials in MLflow",
         f"  tlsearch trials {sweep}",
-        *([] if result.host else [f"  tlsearch predict {bundle} PHOTO..."]),
+        *([f"  tlsearch predict {bundle} PHOTO..."] if _manifest(result) else []),
     ]
