@@ -123,7 +123,7 @@ class ServedModel:
         Args:
             successor: the same version; it answers whoever has found this one and asks it later.
         """
-        await self.batcher.drain(successor and successor.batcher)
+        await self.batcher.drain(None if successor is None else successor.batcher)
 
 
 class _Verified(NamedTuple):

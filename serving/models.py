@@ -44,10 +44,12 @@ class _Place:
         A version that is loaded once more takes its own place, so that there is still another one
         to roll back to.
         """
+        dropped = self.previous
         if self.current is not None and _is_same(self.current, model):
-            dropped, self.current = self.current, model
+            dropped = self.current
         else:
-            dropped, self.previous, self.current = self.previous, self.current, model
+            self.previous = self.current
+        self.current = model
         self.state, self.reason, self.verified = READY, "", True
         return dropped
 
