@@ -75,12 +75,9 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             return
         self._block = len(data)
         self._fed += self._block
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
+        offer = self._feed(data)
+        if offer is not None:
             self._decline(offer, data)
-        except httptools.HttpParserError as error:
-            self._refuse_nonsense(error)
         # `_head_bytes` counts what the parser has reported; a header without an end it has not.
         rest = self._fed - _CHUNK_COST * self._body_bytes
         if self._receiving and rest > self.limits.header_bytes:
@@ -221,6 +218,18 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
         if self.parser.get_method() == b"CONNECT":
             raise no_proxy()
 
+    def _feed(self, *parts: bytes | memoryview) -> httptools.HttpParserUpgrade | None:
+        """Let the parser read; the offer that it has stopped at, if any."""
+        try:
+            for part in parts:
+                self.parser.feed_data(part)
+        except httptools.HttpParserUpgrade as offer:
+            return offer
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
+        return None
+
     def _decline(self, offer: httptools.HttpParserUpgrade | None, data: bytes) -> None:
         """Read on as if the client had not offered another protocol.
 
@@ -229,20 +238,10 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
         rest = memoryview(data)
         while offer is not None:
             rest = rest[offer.args[0] :]
-            offer = self._begin_anew(self._head_without_offer(), rest)
-
-    def _begin_anew(self, head: bytes, rest: memoryview) -> httptools.HttpParserUpgrade | None:
-        """Feed a new parser; the next offer in what it is fed."""
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        try:
-            self.parser.feed_data(head)
-            self.parser.feed_data(rest)
-        except httptools.HttpParserUpgrade as offer:
-            return offer
-        except httptools.HttpParserError as error:
-            self._refuse_nonsense(error)
-        return None
+            head = self._head_without_offer()
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            offer = self._feed(head, rest)
 
     def _head_without_offer(self) -> bytes:
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
@@ -283,10 +282,6 @@ class Connection(HttpToolsProtocol, Watched, Evictable):
             self._hear_out(self.cycle.response_complete)
         else:
             self._dismiss(problem)
-
-    def _refuse_nonsense(self, error: httptools.HttpParserError) -> None:
-        cause = error.__context__
-        self._refuse(cause if isinstance(cause, Problem) else invalid("this is not HTTP"))
 
     def _give_up_cycle(self) -> bool:
         """Forget the request whose body is being received; whether an earlier one is at work."""

@@ -19,7 +19,7 @@ def make_recorder(tracker, sweep, reports, notify, note_run=lambda *_: None):
     folder = reports.folder
     opened = SweepOpened(name="s", experiment="e", study="1")
     spool = Spool(folder / "spool" / f"{secrets.token_hex(4)}.jsonl", opened)
-    listener = SweepListener(note_run, notify)
+    listener = SweepListener(lambda _, number, run: note_run(number, run), notify)
     replayer = Replayer(spool, "list", lambda: tracker, folder, listener, lambda *_: None)
     replayer.start()
     return Recorder(spool, replayer, sweep, reports, folder, notify)

@@ -127,7 +127,7 @@ def explain_loss(command: str) -> Iterator[None]:
     except LOST as error:
         if is_disk_full(error) or is_disk_locked(error):
             raise
-        *_, cause = with_causes(error)
+        *_, cause = (one for one in with_causes(error) if isinstance(one, LOST))
         said, *_ = str(cause).strip().partition("\n")
         raise SetupError(
             "the study's database does not answer any more; what was finished is kept",
