@@ -6,9 +6,9 @@
 In each round `tlsearch run` screens the backbones, and then fine-tunes each of them in a sweep of
 its own, with a store of its own that is cold. Every round splits the photos anew, and all that is
 said of a backbone's accuracy is the mean over the rounds, on validation. Screening's seconds are
-those from its first notice to its last, the start of the worker included; a fine-tune's are those
-from the start of its trial to its end, likewise. Without the start of the worker, which a sweep
-pays for once with or without screening, is the second figure. Needs ImageNet weights in KERAS_HOME.
+those from its first notice to its last, a fine-tune's those from the start of its trial to its end;
+a worker starts before, while the photos are read, and what is left of that is in both. The second
+figure is what the jobs themselves took. Needs ImageNet weights in KERAS_HOME.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def judge(rounds: Sequence[Mapping[str, Any]], keep: int) -> dict[str, Any]:
         "accuracy": truth,
         "cost": {
             "all in all": cost(rounds, "seconds", "screening_seconds"),
-            "without the worker's start": cost(rounds, "own_seconds", "screening_own_seconds"),
+            "the jobs alone": cost(rounds, "own_seconds", "screening_own_seconds"),
         },
         "tau": {
             "screening": fmean(agreement(one, truth) for one in screened),

@@ -53,4 +53,4 @@ def test_rounds_are_held_against_their_mean():
     assert found["cost"]["all in all"] == pytest.approx(
         {"screening": 10, "fine_tunes": 300, "times_cheaper": 30}
     )
-    assert found["cost"]["without the worker's start"]["times_cheaper"] == pytest.approx(37.5)
+    assert found["cost"]["the jobs alone"]["times_cheaper"] == pytest.approx(37.5)
