@@ -139,12 +139,12 @@ def test_a_rerun_says_it_again_and_computes_nothing(compared, file, paths):
 def test_a_rival_that_cannot_be_judged_keeps_no_champion_back(
     compared, rival, file, paths, tmp_path
 ):
-    """Its weights are gone when the sweep, as if killed before its end, is delivered again."""
+    """Its weights are damaged when the sweep, as if killed before its end, is delivered again."""
     copy = Paths(shutil.copytree(paths.home, tmp_path / "home"))
     study = SweepStudy.find(load(file), copy)._study
     study.set_user_attr(f"{TEST}.{rival}", None)
     study.set_user_attr(DELIVERED, None)
-    (TrainedTrial(copy.sweep("tiny").trial(rival)).folder / "learned.npz").unlink()
+    (TrainedTrial(copy.sweep("tiny").trial(rival)).folder / "learned.npz").write_bytes(b"torn")
     done = tlsearch(copy.home, "run", file)
     assert done.returncode == 0, done.stderr
     assert f"nothing is compared: trial {rival} could not be judged" in done.stderr
