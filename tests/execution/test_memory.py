@@ -23,6 +23,7 @@ class ResourceExhaustedError(Exception):
         RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY"),
         RuntimeError("std::bad_alloc"),
         RuntimeError("Operation received an exception:Status: 1, message: could not create a"),
+        RuntimeError("an exception:Status: 5, message: could not execute a primitive, in file"),
         RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"),
     ],
     ids=lambda error: str(error)[:24],

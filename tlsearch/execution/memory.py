@@ -22,6 +22,8 @@ _WORDS = (
     "oom when allocating",
     # oneDNN's status 1 is `dnnl_out_of_memory`, under whatever message TensorFlow passes it on.
     "exception:status: 1,",
+    # Its runtime error: on a processor, a primitive that found no memory to work in.
+    "exception:status: 5, message: could not execute a primitive",
 )
 """What TensorFlow, XLA, CUDA, onnxruntime, OpenBLAS, libc, C++ and Python say, in small letters."""
 
