@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from json import loads
 from typing import Any
 
 from rich.table import Table
@@ -47,12 +46,12 @@ def print_schema(*, recipe: bool, json: bool = False) -> None:
     Args:
         json: in the form that all commands with `--json` have.
     """
-    from tlsearch.config.json_schema import text
+    from tlsearch.config.json_schema import json_schema, text
     from tlsearch.config.pretraining import Pretraining
     from tlsearch.config.schema import Sweep
 
-    schema = text(Pretraining if recipe else Sweep)
+    model = Pretraining if recipe else Sweep
     if json:
-        print_json(loads(schema))
+        print_json(json_schema(model))
     else:
-        print(schema, end="")
+        print(text(model), end="")

@@ -33,7 +33,9 @@ def print_summary(result: SweepResult, file: Path, overrides: Sequence[str]) -> 
         console.print(f"... and {len(rows) - ROWS} more")
     if (failed := failures_table(rows)) is not None:
         console.print(failed)
-    for line in [*_verdict(result), "", *_next_commands(result, file, overrides)]:
+    manifest = _manifest(result)
+    next_ = _next_commands(result, manifest is not None, file, overrides)
+    for line in [*_verdict(result, manifest), "", *next_]:
         console.print(redact(line), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -61,7 +63,7 @@ def _manifest(result: SweepResult) -> Manifest | None:
     return manifest if manifest.run.trial == result.best["trial"] else None
 
 
-def _verdict(result: SweepResult) -> list[str]:
+def _verdict(result: SweepResult, manifest: Manifest | None) -> list[str]:
     if result.host is not None:
         return [
             f"champion: trial {result.best['trial']}, "
@@ -69,7 +71,7 @@ def _verdict(result: SweepResult) -> list[str]:
             *compare_kinds(result),
             f"bundle: {result.bundle} on {result.host}, which has delivered it",
         ]
-    manifest, best = _manifest(result), result.best
+    best = result.best
     if manifest is None:
         return [
             f"best so far: trial {best['trial']}, "
@@ -90,12 +92,14 @@ def _verdict(result: SweepResult) -> list[str]:
     return [*lines, *compare_kinds(result), f"bundle: {result.bundle}"]
 
 
-def _next_commands(result: SweepResult, file: Path, overrides: Sequence[str]) -> list[str]:
+def _next_commands(
+    result: SweepResult, has_bundle: bool, file: Path, overrides: Sequence[str]
+) -> list[str]:
     sweep = shlex.join([str(file), *overrides])
     bundle = shlex.quote(str(shorter(result.bundle)))
     return [
         "next:",
         "  tlsearch ui                       compare the trials in MLflow",
         f"  tlsearch trials {sweep}",
-        *([f"  tlsearch predict {bundle} PHOTO..."] if _manifest(result) else []),
+        *([f"  tlsearch predict {bundle} PHOTO..."] if has_bundle else []),
     ]
