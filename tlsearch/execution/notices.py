@@ -24,7 +24,8 @@ class Notice:
     trial_resumed(trial, epoch: the last one that an earlier start has trained),
     budget_spent(finished),
     interrupted(finished, command), champion(trial, value, configuration), exporting(trial),
-    exported(bundle, test, parity), judging(trial), registered(name, version),
+    exported(bundle, test, parity), triton_written(model: its folder), judging(trial),
+    registered(name, version),
     compared(see Comparison.as_dict), waiting(what: trials, screening or delivery; trials: those
     that others train), training_again(trial: its weights are in another home), delivered(by
     another supervisor or an earlier run: host, bundle), warning(text),

@@ -188,7 +188,7 @@ class Activations:
 
     def look(self, split: str, cut: str) -> np.ndarray:
         """The outputs at a cut for all photos of a split as they are, [n, ...]: stored or not."""
-        if self._saving.use != "never" and self._has_room(cut):
+        if self._saving.use != "never" and self._make_room_for([cut], [View()]):
             return self.rows(split, cut, [View()])[0].read()
         photos = self._photos[split]
         run = self._runner(None, cut, len(photos))
@@ -253,16 +253,14 @@ class Activations:
         if not self.lacking(cut, seen):
             return True
         cuts = [one for one in (self._start(cut, seen), cut) if one is not None]
+        return self._make_room_for(cuts, seen)
+
+    def _make_room_for(self, cuts: Sequence[str], seen: Sequence[View]) -> bool:
+        """Make room for what is lacking at these cuts and at no others, if anything is."""
         bytes_ = sum(self._bytes(one, seen) for one in cuts)
         for one in cuts:
             for view in seen:
                 self.entry(one, view)
-        return self._store.make_room(bytes_)
-
-    def _has_room(self, cut: str) -> bool:
-        """Whether the outputs for photos as they are are there, or fit into the store."""
-        self.entry(cut, View())
-        bytes_ = self._bytes(cut, [View()])
         return not bytes_ or self._store.make_room(bytes_)
 
     def _bytes(self, cut: str, seen: Sequence[View]) -> int:
